@@ -1,0 +1,139 @@
+"""Tables of mesh-llm: nodes, what they have, and the capacity that could be woken."""
+
+from __future__ import annotations
+
+from exporter.records.table import Record
+
+NODE_STATES = ("client", "standby", "loading", "serving")
+STANDINGS = ("confirmed", "unconfirmed", "ghost")
+WAKEABLE_STATES = ("sleeping", "waking")
+
+
+class NodeView(Record, frozen=True, gc=False, kw_only=True):
+    """A mesh-llm node as one observer reports it: evidence, not yet a state.
+
+    `own` tells a node's report of itself from its report of a peer. `word` is the state the payload names, None in
+    payloads of before `node_state`. `serving` and `hosted` say whether the lists of that name hold a model.
+    """
+
+    KEY = ("fleet", "observer", "node")
+    fleet: str
+    observer: str
+    node: str
+    own: bool
+    hostname: str | None = None
+    role: str | None = None
+    version: str | None = None
+    word: str | None = None
+    is_client: bool = False
+    is_host: bool = False
+    llama_ready: bool | None = None
+    has_model: bool = False
+    has_activity: bool = False
+    serving: bool = False
+    hosted: bool = False
+    latency: str | None = None
+    rtt_seconds: float | None = None
+    vram_bytes: float | None = None
+    inflight_requests: int | None = None
+    requests_success: int | None = None
+    requests_failure: int | None = None
+
+
+class Node(Record, frozen=True, gc=False, kw_only=True):
+    """A mesh-llm node: the one state that follows from all fresh views of it.
+
+    `basis` says whose view it is: `self` or `single`. `reason` names the rule that gave the state. `reported` is the
+    payload's word where the state differs from it. `standing` is `confirmed`, `unconfirmed` or `ghost`.
+    """
+
+    KEY = ("fleet", "node")
+    fleet: str
+    node: str
+    hostname: str | None
+    role: str | None
+    version: str | None
+    basis: str
+    state: str
+    reason: str
+    reported: str | None
+    standing: str
+    vram_bytes: float | None
+    inflight_requests: int | None
+    requests_success: int | None
+    requests_failure: int | None
+
+
+class NodeModel(Record, frozen=True, gc=False):
+    """A model that a node has to do with; `relation` is available, requested, serving or hosted."""
+
+    KEY = ("fleet", "node", "model", "relation")
+    fleet: str
+    node: str
+    model: str
+    relation: str
+
+
+class NodeGpu(Record, frozen=True, gc=False):
+    """A GPU of a node, by its position in the node's list."""
+
+    KEY = ("fleet", "node", "gpu")
+    fleet: str
+    node: str
+    gpu: str
+    name: str | None
+    memory_bytes: float | None
+    memory_reserved_bytes: float | None
+    memory_bandwidth_bytes_per_second: float | None
+
+
+class PeerLink(Record, frozen=True, gc=False):
+    """An edge of the mesh: `node` lists `peer`; `latency` is direct, estimated or unknown."""
+
+    KEY = ("fleet", "node", "peer")
+    fleet: str
+    node: str
+    peer: str
+    latency: str
+    rtt_seconds: float | None
+
+
+class WakeableNode(Record, frozen=True, gc=False):
+    """Sleeping capacity that could be woken; never a peer. `state` is None where the word was not recognised."""
+
+    KEY = ("fleet", "logical_id")
+    fleet: str
+    logical_id: str
+    provider: str | None
+    inventory: str
+    state: str | None
+    vram_bytes: float | None
+    wake_eta_seconds: float | None
+
+
+class WakeableModel(Record, frozen=True, gc=False):
+    """A model that a wakeable node would serve."""
+
+    KEY = ("fleet", "logical_id", "model")
+    fleet: str
+    logical_id: str
+    model: str
+
+
+class NodeCount(Record, frozen=True, gc=False):
+    """How many nodes of a fleet are in a state, by standing."""
+
+    KEY = ("fleet", "state", "standing")
+    fleet: str
+    state: str
+    standing: str
+    count: int
+
+
+class WakeableCount(Record, frozen=True, gc=False):
+    """How many wakeable nodes of a fleet are in a state."""
+
+    KEY = ("fleet", "state")
+    fleet: str
+    state: str
+    count: int

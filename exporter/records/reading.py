@@ -1,0 +1,44 @@
+"""What one successful read of a source said: records, not yet judged by any rule."""
+
+from __future__ import annotations
+
+import msgspec
+
+from exporter.records.mesh import NodeGpu, NodeModel, NodeView, PeerLink, WakeableModel, WakeableNode
+from exporter.records.worker import Attempt, RolloutCount, Store, WorkerGpu, WorkerReport
+
+
+class Sighting(msgspec.Struct, frozen=True):
+    """One observer's view of a node, with the models and GPUs that this view lists."""
+
+    view: NodeView
+    models: tuple[NodeModel, ...] = ()
+    gpus: tuple[NodeGpu, ...] = ()
+
+
+class MeshReading(msgspec.Struct, frozen=True, kw_only=True):
+    """A console's answer: itself first, then its peers, then the wakeable nodes it knows of.
+
+    `drift` counts, by field, what was left out because it was not understood.
+    """
+
+    observer: str
+    sightings: tuple[Sighting, ...]
+    links: tuple[PeerLink, ...] = ()
+    wakeables: tuple[WakeableNode, ...] = ()
+    wakeable_models: tuple[WakeableModel, ...] = ()
+    drift: dict[str, int] = {}
+
+
+class StoreReading(msgspec.Struct, frozen=True, kw_only=True):
+    """A store's answer: workers, the attempts that are running or were flagged, rollouts by status.
+
+    `drift` counts, by field, what was left out because it was not understood.
+    """
+
+    store: Store
+    workers: tuple[WorkerReport, ...]
+    gpus: tuple[WorkerGpu, ...] = ()
+    attempts: tuple[Attempt, ...] = ()
+    rollouts: tuple[RolloutCount, ...] = ()
+    drift: dict[str, int] = {}

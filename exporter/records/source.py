@@ -1,0 +1,50 @@
+"""Tables of Rollcall itself: how the reading of each source goes."""
+
+from __future__ import annotations
+
+from exporter.records.table import Record
+
+READ_RESULTS = ("ok", "timeout", "refused", "tls", "http", "redirect", "too_large", "malformed")
+
+
+class SourceReading(Record, frozen=True, gc=False, kw_only=True):
+    """The health of one source: whether its last read succeeded, and how long that took."""
+
+    KEY = ("fleet", "source", "kind")
+    fleet: str
+    source: str
+    kind: str
+    up: int
+    last_success: float | None
+    read_duration_seconds: float | None
+
+
+class SourceReads(Record, frozen=True, gc=False):
+    """Finished reads of a source by result."""
+
+    KEY = ("fleet", "source", "kind", "result")
+    fleet: str
+    source: str
+    kind: str
+    result: str
+    reads: int
+
+
+class SourceDrift(Record, frozen=True, gc=False):
+    """What a source said that Rollcall does not understand, by field."""
+
+    KEY = ("fleet", "source", "kind", "field")
+    fleet: str
+    source: str
+    kind: str
+    field: str
+    count: int
+
+
+class FamilySeries(Record, frozen=True, gc=False):
+    """How many series of a family are exposed, and at most how many a limit left out."""
+
+    KEY = ("family",)
+    family: str
+    series: int
+    dropped: int | None

@@ -1,0 +1,126 @@
+"""Tables of worker fleets: workers, what they hold, and the rollouts of their store."""
+
+from __future__ import annotations
+
+from exporter.records.table import Record
+
+WORKER_STATUSES = ("idle", "busy", "unknown")
+ROLLOUT_STATUSES = ("queuing", "preparing", "running", "failed", "succeeded", "cancelled", "requeuing")
+
+
+class WorkerReport(Record, frozen=True, gc=False, kw_only=True):
+    """A worker as its store reports it: evidence, not yet a status.
+
+    `word` is the store's status. `read_at` is the upstream's clock when it answered; the four `last_*` are that clock
+    too, in seconds since the epoch. Telemetry is of the worker's newest heartbeat.
+    """
+
+    KEY = ("fleet", "worker")
+    fleet: str
+    worker: str
+    word: str
+    read_at: float
+    host: str | None = None
+    os: str | None = None
+    last_heartbeat: float | None = None
+    last_dequeue: float | None = None
+    last_busy: float | None = None
+    last_idle: float | None = None
+    rollout: str | None = None
+    attempt: str | None = None
+    cpu_usage_ratio: float | None = None
+    memory_used_bytes: float | None = None
+    memory_total_bytes: float | None = None
+    disk_used_bytes: float | None = None
+    disk_total_bytes: float | None = None
+    network_sent_bytes: float | None = None
+    network_received_bytes: float | None = None
+
+
+class Attempt(Record, frozen=True, gc=False):
+    """The newest attempt of a rollout; `last_heartbeat` is on the upstream's clock and moves with spans."""
+
+    KEY = ("fleet", "rollout", "attempt")
+    fleet: str
+    rollout: str
+    attempt: str
+    status: str
+    worker: str | None
+    last_heartbeat: float | None
+
+
+class Worker(Record, frozen=True, gc=False, kw_only=True):
+    """A worker with its effective status; `reported` is the store's word where it differs, `reason` why unknown.
+
+    Telemetry is None while `telemetry_stale` is 1.
+    """
+
+    KEY = ("fleet", "worker")
+    fleet: str
+    worker: str
+    status: str
+    reason: str | None
+    reported: str | None
+    host: str | None
+    os: str | None
+    telemetry_stale: int | None
+    last_heartbeat: float | None
+    last_dequeue: float | None
+    last_busy: float | None
+    last_idle: float | None
+    cpu_usage_ratio: float | None
+    memory_used_bytes: float | None
+    memory_total_bytes: float | None
+    disk_used_bytes: float | None
+    disk_total_bytes: float | None
+    network_sent_bytes: float | None
+    network_received_bytes: float | None
+
+
+class WorkerGpu(Record, frozen=True, gc=False):
+    """A GPU of a worker's machine, by its position in the heartbeat."""
+
+    KEY = ("fleet", "worker", "gpu")
+    fleet: str
+    worker: str
+    gpu: str
+    utilization_ratio: float | None
+    memory_used_bytes: float | None
+    memory_total_bytes: float | None
+    temperature_celsius: float | None
+
+
+class Assignment(Record, frozen=True, gc=False):
+    """The rollout and attempt that a worker holds, as its store claims."""
+
+    KEY = ("fleet", "worker", "rollout", "attempt")
+    fleet: str
+    worker: str
+    rollout: str
+    attempt: str
+
+
+class WorkerCount(Record, frozen=True, gc=False):
+    """How many workers of a fleet have a status."""
+
+    KEY = ("fleet", "status")
+    fleet: str
+    status: str
+    count: int
+
+
+class RolloutCount(Record, frozen=True, gc=False):
+    """How many rollouts a store holds in a status."""
+
+    KEY = ("fleet", "status")
+    fleet: str
+    status: str
+    count: int
+
+
+class Store(Record, frozen=True, gc=False):
+    """A LightningStore; `started` is when it started, on its own clock."""
+
+    KEY = ("fleet",)
+    fleet: str
+    started: float | None

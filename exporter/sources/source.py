@@ -1,0 +1,54 @@
+"""What a source is: a name and a `read()` that returns a reading within a deadline, or raises `SourceError`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from exporter.records.reading import MeshReading, StoreReading
+
+Reading = MeshReading | StoreReading
+
+
+class SourceError(Exception):
+    """A read that failed; `result` is one of `READ_RESULTS`, the message names no secret."""
+
+    def __init__(self, result: str, message: str) -> None:
+        super().__init__(message)
+        self.result = result
+
+
+class Deadline:
+    """An instant by which a whole read must be over, on a monotonic clock in seconds."""
+
+    def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._seconds = seconds
+        self._end = clock() + seconds
+
+    def remaining(self) -> float:
+        """Seconds left, always more than 0; raises SourceError("timeout") when there are none."""
+        left = self._end - self._clock()
+        if left <= 0:
+            raise SourceError("timeout", f"no whole answer within {self._seconds:g} s")
+        return left
+
+
+class Source(Protocol):
+    """Anything that can be read: one console of a mesh, one store.
+
+    Times are in seconds. An `optional` source is one that nobody configured: it exports nothing until it has answered.
+    """
+
+    fleet: str
+    name: str
+    kind: str
+    interval: float
+    timeout: float
+    stale_after: float
+    optional: bool
+
+    def read(self, deadline: Deadline) -> Reading:
+        """Ask the world; raises SourceError."""
+        ...
