@@ -32,7 +32,7 @@ from exporter.records.mesh import (
     WakeableModel,
     WakeableNode,
 )
-from exporter.records.source import READ_RESULTS, FamilySeries, SourceDrift, SourceReading, SourceReads
+from exporter.records.source import READ_RESULTS, Build, Exposed, FamilySeries, SourceDrift, SourceReading, SourceReads
 from exporter.records.table import Record
 from exporter.records.worker import (
     ROLLOUT_STATUSES,
@@ -56,7 +56,9 @@ __all__ = [
     "WORKER_STATUSES",
     "Assignment",
     "Attempt",
+    "Build",
     "CollectorReading",
+    "Exposed",
     "FamilySeries",
     "Gpu",
     "GpuClock",

@@ -31,7 +31,7 @@ class MeshReading(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StoreReading(msgspec.Struct, frozen=True, kw_only=True):
-    """A store's answer: workers, the attempts that are running or were flagged, rollouts by status.
+    """A store's answer: workers, rollouts by status, and by worker the attempt that it holds or held at the last read.
 
     `drift` counts, by field, what was left out because it was not understood.
     """
@@ -39,6 +39,6 @@ class StoreReading(msgspec.Struct, frozen=True, kw_only=True):
     store: Store
     workers: tuple[WorkerReport, ...]
     gpus: tuple[WorkerGpu, ...] = ()
-    attempts: tuple[Attempt, ...] = ()
+    attempts: dict[str, Attempt] = {}
     rollouts: tuple[RolloutCount, ...] = ()
     drift: dict[str, int] = {}

@@ -48,3 +48,17 @@ class FamilySeries(Record, frozen=True, gc=False):
     family: str
     series: int
     dropped: int | None
+
+
+class Build(Record, frozen=True, gc=False):
+    """The running program."""
+
+    KEY = ("version", "python")
+    version: str
+    python: str
+
+
+class Exposed(Record, frozen=True, gc=False):
+    """The size of the exposed text that comes from sources."""
+
+    size_bytes: int

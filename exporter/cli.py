@@ -1,0 +1,107 @@
+"""The command `rollcall`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from exporter import __version__
+from exporter.config import Config, ConfigError, default_config, load, parse_address
+from exporter.log import FORMATS, LEVELS, set_up
+
+WRONG = 2
+"""Exit status of a command line or a configuration that cannot be used."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; returns its exit status. 0: done; 1: failed; 2: wrong usage or configuration."""
+    options = _parser().parse_args(arguments)
+    try:
+        status: int = options.run(options)
+    except ConfigError as error:
+        for line in str(error).splitlines():
+            sys.stderr.write(f"rollcall: {line}\n")
+        return WRONG
+    except KeyboardInterrupt:
+        return 130
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="rollcall", description="Who is here, what are they doing, and what could be woken?"
+    )
+    parser.add_argument("--version", action="version", version=f"rollcall {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    serve = commands.add_parser("serve", help="serve metrics for Prometheus to scrape", allow_abbrev=False)
+    serve.add_argument("--config.file", dest="config", metavar="FILE", help="configuration (default: none is needed)")
+    serve.add_argument(
+        "--web.listen-address", dest="listen", metavar="HOST:PORT", help="where to serve (default: 127.0.0.1:10470)"
+    )
+    serve.add_argument(
+        "--state.dir",
+        dest="state_dir",
+        metavar="DIR",
+        help="where to keep state (default: $STATE_DIRECTORY, /var/lib/rollcall or ~/.local/state/rollcall)",
+    )
+    serve.add_argument("--log.level", dest="level", choices=LEVELS, default="info", help="default: %(default)s")
+    serve.add_argument("--log.format", dest="form", choices=FORMATS, default="logfmt", help="default: %(default)s")
+    serve.set_defaults(run=_serve)
+    check = commands.add_parser("check-config", help="check a configuration file and say what is wrong with it")
+    check.add_argument("file", metavar="FILE")
+    check.set_defaults(run=_check)
+    _add_demo(commands.add_parser("demo", help="simulate a fleet on loopback that an exporter can poll"))
+    return parser
+
+
+def _add_demo(demo: argparse.ArgumentParser) -> None:
+    demo.add_argument("--nodes", type=int, default=8, help="nodes of the mesh (default: %(default)s)")
+    demo.add_argument("--workers", type=int, default=24, help="workers of the store (default: %(default)s)")
+    demo.add_argument("--speed", type=float, default=1.0, help="simulated seconds per second (default: %(default)s)")
+    demo.add_argument("--seed", type=int, default=1, help="seed of everything random (default: %(default)s)")
+    demo.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    demo.add_argument("--mesh-port", type=int, default=3131, help="port of the first console (default: %(default)s)")
+    demo.add_argument("--store-port", type=int, default=4747, help="port of the store (default: %(default)s)")
+    demo.add_argument("--consoles", type=int, default=3, help="nodes whose console answers (default: %(default)s)")
+    demo.set_defaults(run=_demo)
+
+
+def _serve(options: argparse.Namespace) -> int:
+    set_up(options.level, options.form)
+    from exporter.serve import serve
+
+    return serve(_config(options))
+
+
+def _config(options: argparse.Namespace) -> Config:
+    """The configuration file, or the defaults, with what the command line overrides."""
+    config = load(Path(options.config), os.environ) if options.config is not None else default_config()
+    if options.listen is not None:
+        try:
+            config = msgspec.structs.replace(config, listen=parse_address(options.listen))
+        except ValueError as error:
+            raise ConfigError(f"--web.listen-address: {error}") from None
+    if options.state_dir is not None:
+        config = msgspec.structs.replace(config, state_dir=options.state_dir)
+    return config
+
+
+def _check(options: argparse.Namespace) -> int:
+    load(Path(options.file), os.environ)
+    sys.stdout.write(f"{options.file}: ok\n")
+    return 0
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from exporter.demo.command import run
+
+    return run(options)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

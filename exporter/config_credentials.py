@@ -1,0 +1,153 @@
+"""Credentials of upstreams: keys and passwords from the file, from files and from the environment."""
+
+from __future__ import annotations
+
+import re
+import ssl
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+from exporter.config_check import Section, WrongValueError, path, string
+from exporter.config_file import Listing, Node, Scalar, shown
+from exporter.endpoint import Endpoint, Secret
+
+Given = Sequence[tuple[Node, Endpoint]]
+
+
+class Outside(msgspec.Struct, frozen=True):
+    """What a configuration may refer to: the environment, files, and the folder that relative paths start from."""
+
+    environ: Mapping[str, str]
+    read_file: Callable[[Path], str]
+    folder: Path
+
+    def __repr__(self) -> str:
+        return f"Outside(folder={str(self.folder)!r})"
+
+    def read(self, node: Node) -> tuple[Path, str]:
+        """Take the path of a readable text file; gives the path and the text."""
+        where = self.folder / path(node)
+        try:
+            return where, self.read_file(where)
+        except OSError as error:
+            raise WrongValueError("a readable file", got=repr(shown(str(where))), why=error.strerror or "") from None
+        except UnicodeError:
+            raise WrongValueError("a file of UTF-8 text", got=repr(shown(str(where)))) from None
+
+    def file(self, node: Node) -> Secret:
+        """Take the path of a file that holds a secret; one newline at its end is not part of it."""
+        return _secret(self.read(node)[1].removesuffix("\n"))
+
+    def variable(self, node: Node) -> Secret:
+        """Take the name of an environment variable that holds a secret; only a conventional name is shown."""
+        name = string(node)
+        if name not in self.environ:
+            conventional = re.fullmatch("[A-Z][A-Z0-9_]{0,59}", name)
+            raise WrongValueError(
+                "the name of a variable of the environment", got=repr(name) if conventional else "another text"
+            )
+        return _secret(self.environ[name])
+
+    def bundle(self, node: Node) -> str:
+        """Take the path of a PEM file with at least one certificate."""
+        where, text = self.read(node)
+        wrong = WrongValueError("a PEM file with certificates", got=repr(shown(str(where))))
+        blocks = re.findall("-----BEGIN CERTIFICATE-----[\t\n\r -~]*?-----END CERTIFICATE-----", text)
+        if not blocks:
+            raise wrong
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata="\n".join(blocks))
+        except (ssl.SSLError, ValueError):
+            raise wrong from None
+        return str(where)
+
+
+def with_credentials(section: Section, urls: Given, outside: Outside) -> tuple[Endpoint, ...]:
+    """Read the credentials of a section and give its endpoints with them; those of a URL stay its own."""
+    key = _any_of(section, "key", outside)
+    if key is not None and not re.fullmatch("[!-~]+", key.reveal()):
+        section.complain(_keys(section, "key")[0], "expected printable ASCII without spaces, got other characters")
+    username = section.get("username", _username, None)
+    password = _any_of(section, "password", outside)
+    ca_file = section.get("ca_file", outside.bundle, None)
+    _check_together(section)
+    for node, endpoint in urls:
+        _check_url(section, node, endpoint)
+    if section.given("ca_file") and urls and not any(endpoint.scheme == "https" for _, endpoint in urls):
+        section.complain("ca_file", "expected an https URL beside it, got http")
+    return tuple(
+        msgspec.structs.replace(
+            endpoint,
+            username=username if endpoint.username is None else endpoint.username,
+            password=password if endpoint.username is None else endpoint.password,
+            key=key,
+            ca_file=ca_file if endpoint.scheme == "https" else None,
+        )
+        for _, endpoint in urls
+    )
+
+
+def _any_of(section: Section, name: str, outside: Outside) -> Secret | None:
+    secret: Secret | None = None
+    for key, check in ((name, _literal), (f"{name}_file", outside.file), (f"{name}_env", outside.variable)):
+        secret = section.get(key, check, None) or secret
+    given = _keys(section, name)
+    if len(given) > 1:
+        expected = f"only one of {name}, {name}_file and {name}_env"
+        section.complain(given[-1], f"expected {expected}, got {' and '.join(given)}")
+    return secret
+
+
+def _keys(section: Section, name: str) -> list[str]:
+    return section.given(name, f"{name}_file", f"{name}_env")
+
+
+def _check_together(section: Section) -> None:
+    keys, names, passwords = _keys(section, "key"), section.given("username"), _keys(section, "password")
+    if keys and (names or passwords):
+        section.complain((names or passwords)[0], f"expected a key or a username with a password, got also {keys[0]}")
+    elif names and not passwords:
+        section.complain("username", "expected password, password_file or password_env beside it, got none")
+    elif passwords and not names:
+        section.complain(passwords[0], "expected a username beside it, got none")
+
+
+def _check_url(section: Section, node: Node, endpoint: Endpoint) -> None:
+    if endpoint.username is None:
+        return
+    password = "" if endpoint.password is None else endpoint.password.reveal()
+    if not endpoint.username or ":" in endpoint.username or not password:
+        section.complain(node, "expected user:password@ before the host, got no user or no password")
+    elif section.given("username") or _keys(section, "password"):
+        section.complain(node, "expected a user and password in the URL or beside it, got both")
+    elif _keys(section, "key"):
+        section.complain(node, "expected a key or a user and password, got both")
+
+
+def _secret(text: str) -> Secret:
+    if not text:
+        raise WrongValueError("a secret", got="an empty text")
+    if any("\ud800" <= letter <= "\udfff" for letter in text):
+        raise WrongValueError("a secret in UTF-8", got="other bytes")
+    return Secret(text)
+
+
+def _literal(node: Node) -> Secret:
+    return _secret(_hidden(node))
+
+
+def _username(node: Node) -> str:
+    text = _hidden(node)
+    if not text or ":" in text:
+        raise WrongValueError("a user name without ':'", got="one with it" if text else "an empty text")
+    return text
+
+
+def _hidden(node: Node) -> str:
+    if isinstance(node, Scalar) and node.kind == "string":
+        return node.text
+    article = "an" if isinstance(node, Scalar) and node.kind == "integer" else "a"
+    kind = node.kind if isinstance(node, Scalar) else "list" if isinstance(node, Listing) else "mapping"
+    raise WrongValueError("a string", got="null" if kind == "null" else f"{article} {kind}")

@@ -1,0 +1,175 @@
+"""A node's console: `GET /api/status`, computed from the state of the mesh, and 404 for everything else."""
+
+from __future__ import annotations
+
+import math
+import zlib
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from exporter.demo import payload
+from exporter.demo.agenda import Timeline
+from exporter.demo.hardware import GpuModel
+from exporter.demo.mesh import Mesh, Node
+from exporter.demo.server import Answer, Request
+
+INVITATION = "demo-join-token"
+API_PORT = 9337
+NEWCOMER = 60.0
+
+
+class Console:
+    """What one node answers. `port` is the console's own, which a serving node names as its instance's."""
+
+    def __init__(self, mesh: Mesh, timeline: Timeline, node: Node, port: int = 3131) -> None:
+        self._mesh, self._timeline, self._node, self.port = mesh, timeline, node, port
+
+    def answer(self, request: Request) -> Answer:
+        """Answer a request as mesh-llm does: whatever it does not know is 404, HEAD and POST too."""
+        if request.method == "GET" and request.path == "/api/status":
+            return Answer(200, msgspec.json.encode(self.status()))
+        return Answer(404, b'{"error":"Not found"}')
+
+    def status(self) -> payload.Status:
+        """The payload of this moment."""
+        node, mesh = self._node, self._mesh
+        name = node.model.name if node.model else "(client)" if node.client else "(standby)"
+        launch = node.model is None or node.ready
+        api = f"127.0.0.1:{API_PORT}"
+        goose = f"GOOSE_PROVIDER=openai OPENAI_HOST=http://localhost:{API_PORT} OPENAI_API_KEY=mesh GOOSE_MODEL={name}"
+        count = node.succeeded + node.failed
+        return payload.Status(
+            version=node.version,
+            latest_version=None,
+            node_id=node.node_id,
+            owner=payload.Owner(),
+            token=INVITATION,
+            node_state=UNSET if node.old else _word(node),
+            node_status=UNSET if node.old else _word(node).capitalize(),
+            is_host=node.ready,
+            is_client=node.client,
+            llama_ready=node.ready or node.model is None,
+            runtime=_runtime(node),
+            model_name=name,
+            models=_assigned(node),
+            available_models=[],
+            requested_models=_assigned(node),
+            wanted_model_refs=_assigned(node) if node.model and not node.ready else UNSET,
+            serving_models=node.serving,
+            hosted_models=node.hosted,
+            draft_name=None,
+            api_port=API_PORT,
+            my_vram_gb=node.vram_gb,
+            model_size_gb=node.model.size_gb if node.model else 0.0,
+            peers=[self._peer(peer) for peer in mesh.listed(node)],
+            wakeable_nodes=self._wakeables(),
+            local_instances=[self._instance()],
+            launch_pi=f"mesh-llm pi --host {api} --model '{name}'" if launch else None,
+            launch_goose=f"{goose} goose session" if launch else None,
+            inflight_requests=node.inflight,
+            mesh_id=mesh.mesh_id,
+            mesh_name="demo-mesh" if node is mesh.consoles[0] else UNSET,
+            nostr_discovery=False,
+            publication_state="private",
+            my_hostname=node.hostname,
+            my_is_soc=False,
+            gpus=_gpus(node.gpus),
+            routing_affinity=payload.affinity(min(count, 40), count),
+            routing_metrics=payload.routing(
+                node.succeeded, node.failed, node.tokens, node.inflight, node.peak_inflight
+            ),
+            first_joined_mesh_ts=self._milliseconds(node.joined),
+        )
+
+    def _peer(self, peer: Node) -> payload.Peer:
+        rtt, milliseconds, source, witness = self._latency(peer)
+        old = self._node.old
+        return payload.Peer(
+            id=peer.node_id,
+            owner=payload.Owner(),
+            role="Client" if peer.client else "Host" if peer.ready else "Worker",
+            state=UNSET if old else _word(peer),
+            models=_assigned(peer),
+            available_models=[],
+            requested_models=_assigned(peer),
+            vram_gb=peer.vram_gb,
+            serving_models=peer.serving,
+            hosted_models=peer.hosted,
+            hosted_models_known=True,
+            version=peer.version,
+            rtt_ms=rtt,
+            latency_ms=UNSET if old else milliseconds,
+            latency_source=UNSET if old else source,
+            latency_age_ms=UNSET if old else self._latency_age(peer, source),
+            latency_observer_id=UNSET if old else witness,
+            hostname=peer.hostname,
+            is_soc=False,
+            gpus=_gpus(peer.gpus),
+            first_joined_mesh_ts=UNSET if source == "unknown" else self._milliseconds(peer.joined),
+        )
+
+    def _latency(self, peer: Node) -> tuple[int | None, int | UnsetType, str, str | UnsetType]:
+        draw, now = self._draw(peer), self._mesh.agenda.now
+        rtt = 1 + draw % 9 + (draw + int(now // 12)) % 3
+        others = [n for n in self._mesh.consoles if n not in (peer, self._node) and n.up]
+        if now - peer.joined < NEWCOMER and peer.joined > 0.0:
+            if draw % 3 == 0:
+                return None, UNSET, "unknown", UNSET
+            if draw % 3 == 1 and others:
+                return None, rtt + 1, "estimated", others[0].node_id
+        return rtt, rtt + draw % 3, "direct", UNSET
+
+    def _latency_age(self, peer: Node, source: str) -> int:
+        return 0 if source == "unknown" else (self._draw(peer) + int(self._mesh.agenda.now * 1000)) % 15000
+
+    def _draw(self, peer: Node) -> int:
+        """A number that stays the same for a pair of nodes, whichever looks at the other."""
+        return zlib.crc32("/".join(sorted((self._node.node_id, peer.node_id))).encode())
+
+    def _wakeables(self) -> list[payload.WakeableNode]:
+        return [
+            payload.WakeableNode(
+                logical_id=entry.reserve.logical_id,
+                models=list(entry.reserve.models),
+                vram_gb=sum(gpu.vram_bytes for gpu in entry.reserve.gpus) / 1e9,
+                provider=UNSET if entry.reserve.provider is None else entry.reserve.provider,
+                state="sleeping" if entry.awake_at is None else "waking",
+                wake_eta_secs=UNSET if entry.awake_at is None else self._eta(entry.awake_at),
+            )
+            for entry in self._mesh.wakeables.values()
+            if entry.node is None
+        ]
+
+    def _eta(self, awake_at: float) -> int:
+        return max(0, math.ceil((awake_at - self._mesh.agenda.now) / self._timeline.speed))
+
+    def _instance(self) -> payload.LocalInstance:
+        node = self._node
+        if node.model is None:
+            return payload.LocalInstance(node.pid, API_PORT, node.version, 0, "", True)
+        started, folder = int(self._timeline.wall(node.started)), f"/run/mesh-llm/{node.hostname}/{node.pid}"
+        return payload.LocalInstance(node.pid, self.port, node.version, started, folder, True)
+
+    def _milliseconds(self, instant: float) -> int:
+        return int(self._timeline.wall(instant) * 1000)
+
+
+def _word(node: Node) -> str:
+    return "client" if node.client else "serving" if node.ready else "standby"
+
+
+def _assigned(node: Node) -> list[str]:
+    return [node.model.name] if node.model else []
+
+
+def _runtime(node: Node) -> payload.Runtime:
+    models = [
+        payload.RuntimeModel(name, f"runtime-{place}", "skippy", "ready", 30000 + (node.pid + 331 * place) % 20000)
+        for place, name in enumerate(node.hosted, 1)
+    ]
+    return payload.Runtime("skippy" if node.model else UNSET, models)
+
+
+def _gpus(gpus: tuple[GpuModel, ...]) -> list[payload.Gpu]:
+    return [payload.Gpu(gpu.name, gpu.vram_bytes, gpu.reserved_bytes, gpu.mem_bandwidth_gbps) for gpu in gpus]

@@ -1,0 +1,93 @@
+"""Tables in, snapshot out: keeps every table's text and re-renders what changed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from exporter.exposition.blocks import TableText
+from exporter.exposition.snapshot import Snapshot
+from exporter.families import Family
+from exporter.records import FamilySeries, Record
+from exporter.records.table import Tables
+
+LeftOut = Mapping[type[Record], int]
+
+
+class Exposition:
+    """The text of all tables, by slice: one slice per fleet, one for the sources.
+
+    `families` gives the order of the exposition. `limit` bounds its series: tables are admitted in the families' order,
+    and of the table that no longer fits its first records are. One writer; the snapshots it gives are safe to share.
+    """
+
+    def __init__(self, families: Sequence[Family], limit: int) -> None:
+        self._families = tuple(families)
+        self._limit = limit
+        self._by_record: dict[type[Record], list[Family]] = {}
+        for family in families:
+            self._by_record.setdefault(family.record, []).append(family)
+        self._tables: dict[str, Tables] = {}
+        self._left_out: dict[str, LeftOut] = {}
+        self._texts: dict[tuple[type[Record], str], TableText] = {}
+        self._shown: dict[tuple[type[Record], str], tuple[Sequence[Record], int]] = {}
+
+    def publish(self, slices: Mapping[str, Tables | None], left_out: Mapping[str, LeftOut] | None = None) -> Snapshot:
+        """Take the new tables of some slices (None: the slice is gone) and give the snapshot that follows.
+
+        `left_out` counts, by slice and table, the records that another limit left out before.
+        """
+        for name, tables in slices.items():
+            if tables is None:
+                self._tables.pop(name, None)
+                self._left_out.pop(name, None)
+            else:
+                self._tables[name] = tables
+                self._left_out[name] = (left_out or {}).get(name, {})
+        return self._compose(self._admit())
+
+    def _admit(self) -> Counter[type[Record]]:
+        """Update every table's text with the records that fit; returns how many did not, by table."""
+        budget = self._limit
+        over: Counter[type[Record]] = Counter()
+        texts: dict[tuple[type[Record], str], TableText] = {}
+        for record, families in self._by_record.items():
+            cost = sum(family.rows for family in families)
+            for name in sorted(self._tables):
+                records = self._tables[name].get(record, ())
+                fit = min(len(records), budget // cost)
+                budget -= fit * cost
+                over[record] += len(records) - fit
+                if fit:
+                    texts[record, name] = self._text(record, name, records, fit)
+        self._texts = texts
+        self._shown = {key: shown for key, shown in self._shown.items() if key in texts}
+        return over
+
+    def _text(self, record: type[Record], name: str, records: Sequence[Record], fit: int) -> TableText:
+        text = self._texts.get((record, name)) or TableText(record, self._by_record[record])
+        shown = self._shown.get((record, name))
+        if shown is None or shown[0] is not records or shown[1] != fit:
+            text.update(records if fit == len(records) else records[:fit])
+            self._shown[record, name] = (records, fit)
+        return text
+
+    def _compose(self, over: Counter[type[Record]]) -> Snapshot:
+        for left_out in self._left_out.values():
+            over.update(left_out)
+        by_record: dict[type[Record], list[TableText]] = {}
+        for (record, _), text in self._texts.items():
+            by_record.setdefault(record, []).append(text)
+        parts: list[tuple[Family, list[bytes]]] = []
+        series = []
+        for family in self._families:
+            texts = by_record.get(family.record, [])
+            place = self._by_record[family.record].index(family)
+            lines = [block.lines[place] for text in texts for block in text.blocks.values()]
+            samples = sum(line.samples for line in lines)
+            dropped = sum(line.dropped for line in lines)
+            dropped += (over[family.record] + sum(text.duplicates for text in texts)) * family.rows
+            series.append(FamilySeries(family.name, samples, dropped))
+            if samples:
+                parts.append((family, [line.text for line in lines if line.text]))
+        return Snapshot(parts, tuple(series))

@@ -1,0 +1,55 @@
+"""Families of Rollcall itself: how the reading of sources and collectors goes, and what is exposed."""
+
+from __future__ import annotations
+
+from exporter.families.family import info, value
+from exporter.records import Build, CollectorReading, Exposed, FamilySeries, SourceDrift, SourceReading, SourceReads
+
+SOURCES = (
+    value("rollcall_source_up", SourceReading, "up", "1 if the last read of a source succeeded, else 0."),
+    value(
+        "rollcall_source_last_success_timestamp_seconds",
+        SourceReading,
+        "last_success",
+        "When a source was last read with success.",
+    ),
+    value(
+        "rollcall_source_read_duration_seconds",
+        SourceReading,
+        "read_duration_seconds",
+        "How long the last read of a source took.",
+    ),
+    value("rollcall_source_reads_total", SourceReads, "reads", "Reads of a source by result."),
+    value(
+        "rollcall_source_drift_total",
+        SourceDrift,
+        "count",
+        "What a source said that was not understood and left out, by field.",
+    ),
+)
+
+ITSELF = (
+    info("rollcall_build_info", Build, (), "The running Rollcall."),
+    value(
+        "rollcall_collector_success", CollectorReading, "success", "1 if a collector of this host succeeded, else 0."
+    ),
+    value(
+        "rollcall_collector_duration_seconds",
+        CollectorReading,
+        "duration_seconds",
+        "How long a collector of this host took.",
+    ),
+    value("rollcall_series", FamilySeries, "series", "Series of a family that come from sources, as exposed."),
+    value(
+        "rollcall_series_dropped",
+        FamilySeries,
+        "dropped",
+        "Series of a family left out now: over a limit (at most so many), a duplicate, or a value that is no number.",
+    ),
+    value(
+        "rollcall_exposition_bytes",
+        Exposed,
+        "size_bytes",
+        "Size of the exposed text that comes from sources, before compression.",
+    ),
+)

@@ -1,0 +1,58 @@
+"""One answer to Prometheus: the current snapshot, and behind it what is read when it asks."""
+
+from __future__ import annotations
+
+import asyncio
+import platform
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
+
+from exporter import __version__
+from exporter.collection import Collection
+from exporter.exposition import Format, Snapshot, gzip_member, render_client, render_tables
+from exporter.families import Family
+from exporter.records import Build, Exposed, FamilySeries
+from exporter.records.table import Tables
+
+
+class Scraped(NamedTuple):
+    """A whole answer: its body in pieces, its content type, and whether the pieces are one gzip member."""
+
+    pieces: list[bytes]
+    content_type: str
+    gzipped: bool
+
+
+class Scrape:
+    """Answers scrapes; `snapshot` gives the current one, `families` are those that are read live."""
+
+    def __init__(self, snapshot: Callable[[], Snapshot], collection: Collection, families: Sequence[Family]) -> None:
+        self._snapshot = snapshot
+        self._collection = collection
+        self._families = tuple(families)
+        self._build = (Build(__version__, platform.python_version()),)
+        self._registry = CollectorRegistry()
+        ProcessCollector(registry=self._registry)
+        PlatformCollector(registry=self._registry)
+        GCCollector(registry=self._registry)
+
+    async def answer(self, form: Format, gzipped: bool) -> Scraped:
+        """Read what is read live, and put it behind the current snapshot."""
+        machine = await self._collection.read()
+        snapshot = self._snapshot()
+        live = self._live(snapshot, machine, form)
+        if gzipped:
+            kept = await asyncio.to_thread(snapshot.deflated, form)
+            return Scraped(gzip_member(kept, live), form.value, True)
+        return Scraped([*snapshot.chunks(form), live], form.value, False)
+
+    def _live(self, snapshot: Snapshot, machine: Tables, form: Format) -> bytes:
+        itself: Tables = {
+            Build: self._build,
+            FamilySeries: snapshot.series,
+            Exposed: (Exposed(snapshot.size),),
+        }
+        own = render_tables(self._families, {**machine, **itself}, form)
+        return own + render_client(self._registry.collect(), form) + form.end

@@ -1,0 +1,265 @@
+"""A console of a mesh-llm mesh: `GET /api/status`, as mesh-llm 0.66 and older send it."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+
+import msgspec
+
+from exporter.endpoint import Endpoint
+from exporter.records import NodeGpu, NodeModel, NodeView, PeerLink, WakeableModel, WakeableNode
+from exporter.records.reading import MeshReading, Sighting
+from exporter.sources.decode import Count, envelope, items
+from exporter.sources.fetch import Resolver, Session
+from exporter.sources.source import Deadline
+
+GB = 10**9
+NO_MODEL = ("", "(standby)", "(client)")
+"""Display names that mesh-llm shows where there is no model."""
+
+LATENCIES = ("direct", "estimated", "unknown")
+INVENTORY = "mesh-llm"
+"""The `inventory` label of wakeable nodes that a mesh lists itself."""
+
+_PATH = re.compile(r"[/~\\]|[A-Za-z]:[/\\]")
+
+
+class _Gpu(msgspec.Struct):
+    name: str | None = None
+    vram_bytes: Count | None = None
+    reserved_bytes: Count | None = None
+    mem_bandwidth_gbps: float | None = None
+
+
+class _Models(msgspec.Struct):
+    available_models: list[str] = []
+    requested_models: list[str] = []
+    serving_models: list[str] = []
+    hosted_models: list[str] = []
+
+
+class _Peer(_Models, kw_only=True):
+    id: str
+    role: str | None = None
+    state: str | None = None
+    version: str | None = None
+    hostname: str | None = None
+    vram_gb: float | None = None
+    rtt_ms: float | None = None
+    latency_source: str | None = None
+    gpus: list[msgspec.Raw] = []
+
+
+class _Wakeable(msgspec.Struct):
+    logical_id: str
+    models: list[str] = []
+    vram_gb: float | None = None
+    provider: str | None = None
+    state: str | None = None
+    wake_eta_secs: float | None = None
+
+
+class _RuntimeModel(msgspec.Struct):
+    name: str | None = None
+
+
+class _Runtime(msgspec.Struct):
+    models: list[_RuntimeModel] = []
+
+
+class _Routing(msgspec.Struct):
+    request_count: Count | None = None
+    successful_requests: Count | None = None
+
+
+class _Status(_Models, kw_only=True):
+    node_id: str
+    version: str | None = None
+    node_state: str | None = None
+    is_host: bool = False
+    is_client: bool = False
+    llama_ready: bool | None = None
+    runtime: _Runtime | None = None
+    model_name: str | None = None
+    my_hostname: str | None = None
+    my_vram_gb: float | None = None
+    inflight_requests: Count | None = None
+    routing_metrics: _Routing | None = None
+    gpus: list[msgspec.Raw] = []
+    peers: list[msgspec.Raw] = []
+    wakeable_nodes: list[msgspec.Raw] = []
+
+
+_STATUS = msgspec.json.Decoder(_Status)
+_PEER = msgspec.json.Decoder(_Peer)
+_GPU = msgspec.json.Decoder(_Gpu)
+_WAKEABLE = msgspec.json.Decoder(_Wakeable)
+
+
+class MeshConsole:
+    """The source of one console. Times are in seconds."""
+
+    kind = "mesh-llm"
+
+    def __init__(
+        self,
+        fleet: str,
+        endpoint: Endpoint,
+        resolve: Resolver,
+        *,
+        interval: float,
+        timeout: float,
+        stale_after: float,
+        optional: bool = False,
+    ) -> None:
+        self.fleet = fleet
+        self.name = endpoint.name
+        self.interval = interval
+        self.timeout = timeout
+        self.stale_after = stale_after
+        self.optional = optional
+        self._endpoint = endpoint
+        self._resolve = resolve
+
+    def read(self, deadline: Deadline) -> MeshReading:
+        """Ask the console for its status; raises SourceError. Never the OpenAI port: asking it counts as a request."""
+        with Session(self._endpoint, deadline, resolve=self._resolve) as session:
+            return parse(session.get("/api/status").body, self.fleet)
+
+
+def parse(body: bytes, fleet: str) -> MeshReading:
+    """Turn a status payload into what its node says of itself, of its peers and of wakeable nodes.
+
+    Units: `*_gb` are 10^9 bytes, `rtt_ms` milliseconds, `mem_bandwidth_gbps` 10^9 bytes per second. Raises
+    SourceError("malformed"); a malformed peer, GPU or wakeable node is left out and counted as drift.
+    """
+    drift: Counter[str] = Counter()
+    status = envelope(body, _STATUS, "a mesh-llm status")
+    me = status.node_id
+    own = Sighting(_own_view(status, fleet), _models(status, fleet, me), _gpus(status.gpus, fleet, me, drift))
+    sightings = {me: own}
+    links = []
+    for peer in items(status.peers, _PEER, "peers", drift):
+        if peer.id in sightings:
+            drift["peers"] += 1
+            continue
+        view = _peer_view(peer, fleet, me, drift)
+        sightings[peer.id] = Sighting(view, _models(peer, fleet, peer.id), _gpus(peer.gpus, fleet, peer.id, drift))
+        links.append(PeerLink(fleet, me, peer.id, view.latency or "unknown", view.rtt_seconds))
+    wakeables, models = _wakeables(status.wakeable_nodes, fleet, drift)
+    return MeshReading(
+        observer=me,
+        sightings=tuple(sightings.values()),
+        links=tuple(links),
+        wakeables=wakeables,
+        wakeable_models=models,
+        drift=dict(drift),
+    )
+
+
+def _own_view(status: _Status, fleet: str) -> NodeView:
+    routing = status.routing_metrics or _Routing()
+    success = routing.successful_requests
+    failure = None
+    if routing.request_count is not None and success is not None:
+        failure = max(0, routing.request_count - success)
+    return NodeView(
+        fleet=fleet,
+        observer=status.node_id,
+        node=status.node_id,
+        own=True,
+        hostname=status.my_hostname,
+        version=status.version,
+        word=status.node_state,
+        is_client=status.is_client,
+        is_host=status.is_host,
+        llama_ready=status.llama_ready,
+        has_model=(status.model_name or "") not in NO_MODEL,
+        has_activity=bool(status.hosted_models or (status.runtime and status.runtime.models)),
+        serving=bool(status.serving_models),
+        hosted=bool(status.hosted_models),
+        role="Client" if status.is_client else "Host" if status.is_host else "Worker",
+        vram_bytes=_bytes(status.my_vram_gb),
+        inflight_requests=status.inflight_requests,
+        requests_success=success,
+        requests_failure=failure,
+    )
+
+
+def _peer_view(peer: _Peer, fleet: str, observer: str, drift: Counter[str]) -> NodeView:
+    latency = peer.latency_source
+    if latency is None and peer.rtt_ms is not None:
+        latency = "direct"
+    if latency is not None and latency not in LATENCIES:
+        drift["latency_source"] += 1
+        latency = "unknown"
+    return NodeView(
+        fleet=fleet,
+        observer=observer,
+        node=peer.id,
+        own=False,
+        hostname=peer.hostname,
+        role=peer.role,
+        version=peer.version,
+        word=peer.state,
+        serving=bool(peer.serving_models),
+        hosted=bool(peer.hosted_models),
+        latency=latency,
+        rtt_seconds=None if peer.rtt_ms is None else peer.rtt_ms / 1000,
+        vram_bytes=_bytes(peer.vram_gb),
+    )
+
+
+def _models(said: _Models, fleet: str, node: str) -> tuple[NodeModel, ...]:
+    relations = (
+        ("available", said.available_models),
+        ("requested", said.requested_models),
+        ("serving", said.serving_models),
+        ("hosted", said.hosted_models),
+    )
+    return tuple(NodeModel(fleet, node, model, relation) for relation, models in relations for model in _names(models))
+
+
+def _names(models: Sequence[str]) -> list[str]:
+    """Model names, each once; a file path is none (mesh-llm lists the path of a model loaded at run time)."""
+    return [model for model in dict.fromkeys(models) if model and not _PATH.match(model)]
+
+
+def _gpus(raws: Sequence[msgspec.Raw], fleet: str, node: str, drift: Counter[str]) -> tuple[NodeGpu, ...]:
+    return tuple(
+        NodeGpu(
+            fleet,
+            node,
+            str(position),
+            gpu.name,
+            gpu.vram_bytes,
+            gpu.reserved_bytes,
+            None if gpu.mem_bandwidth_gbps is None else gpu.mem_bandwidth_gbps * GB,
+        )
+        for position, gpu in enumerate(items(raws, _GPU, "gpus", drift))
+    )
+
+
+def _wakeables(
+    raws: Sequence[msgspec.Raw], fleet: str, drift: Counter[str]
+) -> tuple[tuple[WakeableNode, ...], tuple[WakeableModel, ...]]:
+    nodes: dict[str, WakeableNode] = {}
+    models: list[WakeableModel] = []
+    for said in items(raws, _WAKEABLE, "wakeable_nodes", drift):
+        if said.logical_id in nodes:
+            drift["wakeable_nodes"] += 1
+            continue
+        nodes[said.logical_id] = WakeableNode(
+            fleet, said.logical_id, said.provider, INVENTORY, said.state, _bytes(said.vram_gb), said.wake_eta_secs
+        )
+        models += [WakeableModel(fleet, said.logical_id, model) for model in _names(said.models)]
+    return tuple(nodes.values()), tuple(models)
+
+
+def _bytes(gigabytes: float | None) -> float | None:
+    """Bytes of a figure in 10^9 bytes, to the byte: mesh-llm divided a whole number. NaN and infinity stay."""
+    if gigabytes is None or gigabytes - gigabytes != 0:
+        return gigabytes
+    return float(round(gigabytes * GB))
