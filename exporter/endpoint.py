@@ -88,6 +88,6 @@ def parse_url(url: str, default_port: int) -> Endpoint:
 def without_credentials(url: str) -> str:
     """Cut everything up to the last `@` of a URL's authority, so that an error can quote the rest."""
     scheme, separator, rest = url.partition("://")
-    if not separator:
+    if not separator or not scheme.isalnum():
         return url.rpartition("@")[2]
     return scheme + separator + rest.rpartition("@")[2]

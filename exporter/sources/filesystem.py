@@ -57,7 +57,6 @@ def mounts_below(partitions: Iterable[Any], rootfs: str) -> list[Mount]:
     found: dict[str, Mount] = {}
     for each in below if strip else listed:
         shown = (each.mountpoint[len(root) :] or "/") if strip else each.mountpoint
-        found.pop(shown, None)
         # psutil turns the device "none" of /proc/mounts into an empty text.
         found[shown] = Mount(shown, each.device or "none", each.fstype, root + shown if root else shown)
     return list(found.values())

@@ -12,8 +12,8 @@ from typing import TypeVar
 
 import msgspec
 
-from exporter.config_file import Listing, Mapping, Node, Place, Problems, Scalar, quoted, shown
-from exporter.duration import EXPECTED, format_duration, parse_duration
+from exporter.config.duration import EXPECTED, format_duration, parse_duration
+from exporter.config.file import Listing, Mapping, Node, Place, Problems, Scalar, quoted, shown
 from exporter.endpoint import Endpoint, parse_url
 
 T = TypeVar("T")

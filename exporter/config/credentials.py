@@ -9,8 +9,8 @@ from pathlib import Path
 
 import msgspec
 
-from exporter.config_check import Section, WrongValueError, path, string
-from exporter.config_file import Listing, Node, Scalar, shown
+from exporter.config.check import Section, WrongValueError, path, string
+from exporter.config.file import Listing, Node, Scalar, shown
 from exporter.endpoint import Endpoint, Secret
 
 Given = Sequence[tuple[Node, Endpoint]]

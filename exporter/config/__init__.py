@@ -10,11 +10,11 @@ from typing import TypeVar
 
 import msgspec
 
-from exporter import config_check as check
-from exporter.config_check import Address, Section, parse_address
-from exporter.config_credentials import Outside, with_credentials
-from exporter.config_file import MOST_CHARACTERS, ConfigError, Node, read_tree, shown
-from exporter.duration import format_duration, parse_duration
+from exporter.config import check
+from exporter.config.check import Address, Section, parse_address
+from exporter.config.credentials import Outside, with_credentials
+from exporter.config.duration import format_duration, parse_duration
+from exporter.config.file import MOST_CHARACTERS, ConfigError, Node, read_tree, shown
 from exporter.endpoint import Endpoint, parse_url
 
 __all__ = [
@@ -203,7 +203,8 @@ def _store(section: Section, fleet: str, outside: Outside) -> StoreConfig:
     urls = [] if endpoint is None or node is None else [(node, endpoint)]
     interval, timeout, stale_after = _timing(section, 10.0, 5.0)
     heartbeat_timeout = section.get("heartbeat_timeout", check.duration(), 45.0)
-    forget_after = section.get("forget_after", check.duration(), 86400.0)
+    least = heartbeat_timeout if section.sound("heartbeat_timeout") else 0.0
+    forget_after = section.get("forget_after", check.duration(least, " (the heartbeat_timeout)"), 86400.0)
     endpoints = with_credentials(section, urls, outside)
     return StoreConfig(
         fleet=fleet,

@@ -1,0 +1,54 @@
+# Two commands do all the set-up: `make run` and `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: run demo test test-full lint format generate bench clean
+
+run: $(VENV)/run  ## Serve metrics of this machine, and of a mesh or store on it
+	$(BIN)/rollcall serve $(ARGS)
+
+demo: $(VENV)/run  ## A simulated fleet, and an exporter that polls it
+	$(BIN)/python -m exporter.demo $(ARGS)
+
+test: $(VENV)/test tests/.set-up  ## Everything: lint, generated files, unit, golden, real Prometheus, Alertmanager, store
+	$(MAKE) lint
+	$(BIN)/python -m pytest $(ARGS)
+
+test-full: $(VENV)/test tests/.set-up  ## The same with full counts and full-length scenarios
+	ROLLCALL_FULL=1 ROLLCALL_EXAMPLES=$${ROLLCALL_EXAMPLES:-3000} $(BIN)/python -m pytest --timeout=1200 $(ARGS)
+
+lint: $(VENV)/test  ## Formatter, linter, types, stale generated files
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m exporter.catalogue --check
+	$(BIN)/python -m grafana.build --check
+
+format: $(VENV)/test
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+generate: $(VENV)/test  ## Files that are made from code
+	$(BIN)/python -m exporter.catalogue
+	$(BIN)/python -m grafana.build
+
+bench: $(VENV)/test  ## CPU of a whole cycle beside prometheus-client's encoder
+	$(BIN)/python -m tests.bench.cycle $(ARGS)
+
+clean:
+	rm -rf $(VENV) .cache build tests/.set-up *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+$(VENV)/run: pyproject.toml
+	PYTHON="$(PYTHON)" sh tests/set_up.sh venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(VENV)/test: pyproject.toml
+	PYTHON="$(PYTHON)" sh tests/set_up.sh venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	@touch $@ $(VENV)/run
+
+tests/.set-up: tests/set_up.sh
+	PYTHON="$(PYTHON)" sh tests/set_up.sh components .cache
+	@touch $@

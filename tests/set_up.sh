@@ -1,0 +1,49 @@
+#!/bin/sh
+# Sets up what the tests run against. Installs from Debian where it may, and says what is missing where it may not.
+#   set_up.sh venv DIR        a virtual environment in DIR
+#   set_up.sh components DIR  Prometheus, Alertmanager, a C compiler; and a LightningStore in DIR/lightning
+set -eu
+
+PYTHON=${PYTHON:-python3}
+LIGHTNING=agentlightning==0.3.0
+
+debian() {
+    command -v apt-get >/dev/null || { echo "set_up: not Debian, please install: $*" >&2; return 1; }
+    root=
+    if [ "$(id -u)" != 0 ]; then
+        sudo -n true 2>/dev/null || { echo "set_up: may not install, please run: apt-get install $*" >&2; return 1; }
+        root=sudo
+    fi
+    $root apt-get update --quiet --quiet
+    DEBIAN_FRONTEND=noninteractive $root apt-get install --quiet --quiet --yes --no-install-recommends "$@" >&2
+}
+
+venv() {
+    [ -x "$1/bin/python" ] && "$1/bin/python" -m pip --version >/dev/null 2>&1 && return
+    command -v "$PYTHON" >/dev/null || debian python3
+    "$PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "set_up: needs Python 3.11 or newer" >&2; exit 1; }
+    rm -rf "$1"
+    "$PYTHON" -m venv "$1" 2>/dev/null || { debian python3-venv && rm -rf "$1" && "$PYTHON" -m venv "$1"; }
+}
+
+components() {
+    wanted=
+    command -v promtool >/dev/null || wanted="$wanted prometheus"
+    command -v prometheus-alertmanager >/dev/null || wanted="$wanted prometheus-alertmanager"
+    command -v cc >/dev/null || wanted="$wanted gcc libc6-dev"
+    if [ -n "$wanted" ]; then
+        # shellcheck disable=SC2086
+        debian $wanted || echo "set_up: the tests that need$wanted are skipped" >&2
+    fi
+    # A store has pins of its own that clash with the exporter's, hence its own environment.
+    lightning="$1/lightning"
+    if ! "$lightning/bin/python" -c 'import agentlightning' 2>/dev/null; then
+        venv "$lightning"
+        "$lightning/bin/python" -m pip install --quiet --disable-pip-version-check "$LIGHTNING" ||
+            echo "set_up: no $LIGHTNING, the tests that need a LightningStore are skipped" >&2
+    fi
+}
+
+command=$1
+shift
+"$command" "$@"
