@@ -125,11 +125,11 @@ class Poller:
 
     def _receive(self, source: Source, attempted: Attempted[Reading], at: float) -> None:
         health = self._health[id(source)]
-        was_up = health.up
+        known, was_up = health.attempted, health.up
         health.take(attempted, self._wall())
         if attempted.value is not None:
             self._fleets[source.fleet].receive(source.name, attempted.value, at + source.stale_after)
-        if health.up == was_up or (source.optional and not health.answered):
+        if (known and health.up == was_up) or (source.optional and not health.answered):
             log.debug(
                 "read source=%s fleet=%s result=%s %s", source.name, source.fleet, health.result, attempted.message
             )

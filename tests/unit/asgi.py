@@ -1,0 +1,46 @@
+"""Asks an ASGI application one question, without a server."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, NamedTuple
+
+from starlette.types import ASGIApp
+
+
+class Answered(NamedTuple):
+    """An answer: status, headers by lower-case name, body."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+def ask(app: ASGIApp, path: str, method: str = "GET", **headers: str) -> Answered:
+    """Send one request; an underscore in a header's name stands for a hyphen."""
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": method,
+        "scheme": "http",
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": b"",
+        "root_path": "",
+        "headers": [(name.replace("_", "-").encode(), text.encode("latin-1")) for name, text in headers.items()],
+        "client": ("127.0.0.1", 1),
+        "server": ("127.0.0.1", 2),
+    }
+    asyncio.run(app(scope, receive, send))  # type: ignore[arg-type]
+    start = sent[0]
+    found = {name.decode(): text.decode("latin-1") for name, text in start["headers"]}
+    return Answered(start["status"], found, b"".join(message.get("body", b"") for message in sent[1:]))

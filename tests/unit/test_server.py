@@ -1,0 +1,147 @@
+"""The HTTP endpoints, and collectors that are read when they are asked."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Callable
+from threading import Event
+
+import pytest
+from starlette.types import ASGIApp
+
+from exporter.collection import Collection
+from exporter.exposition import Exposition, Format
+from exporter.families import LIVE, POLLED
+from exporter.health import SourceHealth
+from exporter.pages.landing import landing
+from exporter.records import Host, Store
+from exporter.records.table import Tables
+from exporter.scrape import Scrape
+from exporter.server import PIECE, application
+from exporter.sources.collector import Collector, CollectorError
+from tests.unit.asgi import ask
+
+TEXT = Format.TEXT.value
+
+
+class Fixed:
+    """A collector that gives what the test says, or raises it, or waits."""
+
+    def __init__(self, name: str, read: Callable[[], Tables]) -> None:
+        self.name = name
+        self.read = read
+
+
+def make(
+    *collectors: Collector, ready: bool = True, stores: int = 1, timeout: float = 5.0
+) -> tuple[ASGIApp, list[str]]:
+    log: list[str] = []
+    tables: Tables = {Store: tuple(Store(f"fleet-{number}", 5.0) for number in range(stores))}
+    snapshot = Exposition(POLLED, 10**9).publish({"a": tables})
+    collection = Collection(collectors, timeout, lambda name, message: log.append(f"{name}: {message}"))
+    scrape = Scrape(lambda: snapshot, collection, LIVE)
+    return application(scrape, lambda: ready, lambda: landing([])), log
+
+
+def test_metrics_in_both_formats_and_compressed() -> None:
+    app, _ = make(Fixed("host", lambda: {Host: (Host(load1=0.5),)}))
+    plain = ask(app, "/metrics")
+    assert (plain.status, plain.headers["content-type"], int(plain.headers["content-length"])) == (
+        200,
+        TEXT,
+        len(plain.body),
+    )
+    assert b'rollcall_store_start_timestamp_seconds{fleet="fleet-0"} 5.0\n' in plain.body
+    assert b"\nrollcall_host_load1 0.5\n" in plain.body
+    assert b"\nprocess_cpu_seconds_total " in plain.body
+    assert b"# EOF" not in plain.body
+    other = ask(app, "/metrics", accept="application/openmetrics-text;version=1.0.0", accept_encoding="gzip")
+    assert (other.headers["content-encoding"], other.headers["content-type"]) == ("gzip", Format.OPENMETRICS.value)
+    assert gzip.decompress(other.body).endswith(b"\n# EOF\n")
+
+
+def test_a_large_body_is_sent_in_pieces_and_whole() -> None:
+    app, _ = make(stores=20_000)
+    body = ask(app, "/metrics").body
+    assert len(body) > 3 * PIECE
+    assert body.count(b"rollcall_store_start_timestamp_seconds{") == 20_000
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "BREW"])
+def test_only_reading_is_allowed(method: str) -> None:
+    app, _ = make()
+    assert (ask(app, "/metrics", method).status, ask(app, "/metrics", method).headers["allow"]) == (405, "GET, HEAD")
+    assert ask(app, "/", method).status == 405
+
+
+def test_head_says_what_get_would_without_the_body() -> None:
+    app, _ = make()
+    answer = ask(app, "/metrics", "HEAD")
+    assert (answer.status, answer.body) == (200, b"")
+    assert int(answer.headers["content-length"]) > 1000
+
+
+@pytest.mark.parametrize("accept", ["application/openmetrics-text;version=1.x", "\xff", ";;q=", "*/*;q=2", "a" * 8000])
+def test_no_accept_header_is_an_error(accept: str) -> None:
+    app, _ = make()
+    answer = ask(app, "/metrics", accept=accept)
+    assert (answer.status, answer.headers["content-type"]) == (200, TEXT)
+
+
+def test_health_readiness_and_the_rest() -> None:
+    app, _ = make()
+    assert ask(app, "/-/healthy").status == ask(app, "/-/ready").status == 200
+    stuck, _ = make(ready=False)
+    assert (ask(stuck, "/-/healthy").status, ask(stuck, "/-/ready").status) == (200, 503)
+    assert ask(app, "/nothing").status == 404
+
+
+def test_the_landing_page_names_the_sources_and_escapes_them() -> None:
+    class Source:
+        fleet, name, kind, optional = "<b>eu</b>", 'gpu"1:3131', "mesh-llm", False
+
+    page = landing([SourceHealth(Source())])  # type: ignore[arg-type]
+    assert "&lt;b&gt;eu&lt;/b&gt;" in page
+    assert "not read yet" in page
+    assert 'href="/metrics"' in page
+    app, _ = make()
+    answer = ask(app, "/")
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+    assert b"No source has answered yet" in answer.body
+
+
+def test_a_collector_that_fails_costs_only_its_own_samples() -> None:
+    def fail() -> Tables:
+        raise CollectorError("gpu: expected a driver, found none")
+
+    def crash() -> Tables:
+        raise ZeroDivisionError
+
+    app, log = make(
+        Fixed("gpu", fail), Fixed("crash", crash), Fixed("host", lambda: {Host: (Host(load1=0.5),)}), timeout=30
+    )
+    body = ask(app, "/metrics").body.decode()
+    assert 'rollcall_collector_success{collector="gpu"} 0\n' in body
+    assert 'rollcall_collector_success{collector="crash"} 0\n' in body
+    assert 'rollcall_collector_success{collector="host"} 1\n' in body
+    assert "rollcall_host_load1 0.5\n" in body
+    assert sorted(log) == ["crash: unforeseen ZeroDivisionError", "gpu: gpu: expected a driver, found none"]
+
+
+def test_a_collector_that_hangs_is_left_out_asked_once_and_back_when_it_answers() -> None:
+    release, asked = Event(), []
+
+    def hang() -> Tables:
+        asked.append(1)
+        release.wait(60)
+        return {Host: (Host(load1=0.25),)}
+
+    app, log = make(Fixed("host", hang), timeout=0.05)
+    for _ in range(3):
+        assert 'rollcall_collector_success{collector="host"} 0\n' in ask(app, "/metrics").body.decode()
+    assert (len(asked), log[0]) == (1, "host: no answer within 0.05 s")
+    release.set()
+    until = 400
+    while "rollcall_host_load1 0.25" not in ask(app, "/metrics").body.decode():
+        until -= 1
+        assert until
