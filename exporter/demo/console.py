@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import zlib
+from typing import Any
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -35,15 +36,11 @@ class Console:
         """The payload of this moment."""
         node, mesh = self._node, self._mesh
         name = node.model.name if node.model else "(client)" if node.client else "(standby)"
-        launch = node.model is None or node.ready
-        api = f"127.0.0.1:{API_PORT}"
-        goose = f"GOOSE_PROVIDER=openai OPENAI_HOST=http://localhost:{API_PORT} OPENAI_API_KEY=mesh GOOSE_MODEL={name}"
+        pi, goose = _launch(name) if node.ready or node.model is None else (None, None)
         count = node.succeeded + node.failed
         return payload.Status(
             version=node.version,
-            latest_version=None,
             node_id=node.node_id,
-            owner=payload.Owner(),
             token=INVITATION,
             node_state=UNSET if node.old else _word(node),
             node_status=UNSET if node.old else _word(node).capitalize(),
@@ -53,32 +50,25 @@ class Console:
             runtime=_runtime(node),
             model_name=name,
             models=_assigned(node),
-            available_models=[],
             requested_models=_assigned(node),
             wanted_model_refs=_assigned(node) if node.model and not node.ready else UNSET,
             serving_models=node.serving,
             hosted_models=node.hosted,
-            draft_name=None,
             api_port=API_PORT,
             my_vram_gb=node.vram_gb,
             model_size_gb=node.model.size_gb if node.model else 0.0,
             peers=[self._peer(peer) for peer in mesh.listed(node)],
             wakeable_nodes=self._wakeables(),
             local_instances=[self._instance()],
-            launch_pi=f"mesh-llm pi --host {api} --model '{name}'" if launch else None,
-            launch_goose=f"{goose} goose session" if launch else None,
+            launch_pi=pi,
+            launch_goose=goose,
             inflight_requests=node.inflight,
             mesh_id=mesh.mesh_id,
             mesh_name="demo-mesh" if node is mesh.consoles[0] else UNSET,
-            nostr_discovery=False,
-            publication_state="private",
             my_hostname=node.hostname,
-            my_is_soc=False,
             gpus=_gpus(node.gpus),
             routing_affinity=payload.affinity(min(count, 40), count),
-            routing_metrics=payload.routing(
-                node.succeeded, node.failed, node.tokens, node.inflight, node.peak_inflight
-            ),
+            routing_metrics=_routing(node),
             first_joined_mesh_ts=self._milliseconds(node.joined),
         )
 
@@ -157,6 +147,19 @@ class Console:
 
 def _word(node: Node) -> str:
     return "client" if node.client else "serving" if node.ready else "standby"
+
+
+def _launch(model: str) -> tuple[str, str]:
+    """How to start two agents on the node's API, as the console proposes it."""
+    server = f"OPENAI_HOST=http://localhost:{API_PORT} OPENAI_API_KEY=mesh"
+    return (
+        f"mesh-llm pi --host 127.0.0.1:{API_PORT} --model '{model}'",
+        f"GOOSE_PROVIDER=openai {server} GOOSE_MODEL={model} goose session",
+    )
+
+
+def _routing(node: Node) -> dict[str, Any]:
+    return payload.routing(node.succeeded, node.failed, node.tokens, node.inflight, node.peak_inflight)
 
 
 def _assigned(node: Node) -> list[str]:

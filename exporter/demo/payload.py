@@ -97,9 +97,9 @@ class Status(msgspec.Struct, kw_only=True):
     """A console's whole answer."""
 
     version: str
-    latest_version: str | None
+    latest_version: str | None = None
     node_id: str
-    owner: Owner
+    owner: Owner = msgspec.field(default_factory=Owner)
     token: str
     node_state: str | UnsetType
     node_status: str | UnsetType
@@ -109,12 +109,12 @@ class Status(msgspec.Struct, kw_only=True):
     runtime: Runtime
     model_name: str
     models: list[str]
-    available_models: list[str]
+    available_models: list[str] = []
     requested_models: list[str]
     wanted_model_refs: list[str] | UnsetType
     serving_models: list[str]
     hosted_models: list[str]
-    draft_name: str | None
+    draft_name: str | None = None
     api_port: int
     my_vram_gb: float
     model_size_gb: float
@@ -126,10 +126,10 @@ class Status(msgspec.Struct, kw_only=True):
     inflight_requests: int
     mesh_id: str
     mesh_name: str | UnsetType
-    nostr_discovery: bool
-    publication_state: str
+    nostr_discovery: bool = False
+    publication_state: str = "private"
     my_hostname: str
-    my_is_soc: bool
+    my_is_soc: bool = False
     gpus: list[Gpu]
     routing_affinity: dict[str, bool | int]
     routing_metrics: dict[str, Any]

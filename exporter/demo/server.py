@@ -65,8 +65,9 @@ class Server:
 
     @property
     def url(self) -> str:
-        """Its URL, without a path."""
-        return f"http://[{self.host}]:{self.port}" if ":" in self.host else f"http://{self.host}:{self.port}"
+        """Its URL, without a path; a wildcard address is reached on loopback."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)
+        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
 
     def up(self) -> None:
         """Begin to listen; nothing happens if it does."""

@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 from zlib import crc32
 
 from exporter.exposition.labels import pairs
-from exporter.exposition.lines import Lines, render
+from exporter.exposition.lines import Lines, render, unchanged
 from exporter.families import Family
 from exporter.records import Record
 
 LARGEST = 512
-"""Keys of a block at most; a larger one is split in sixteen."""
+"""Keys of a block at most; a larger one is split in four."""
 
 Leaf = tuple[int, int]
 
@@ -52,13 +52,24 @@ class TableText:
         for leaf, (positions, labels) in self._leaves.items():
             rows = [records[position] for position in positions]
             block = self.blocks.get(leaf)
-            if block is None or block.records != rows or block.labels != labels:
-                lines = tuple([render(family, labels, rows) for family in self.families])
-                block = Block(labels, rows, lines)
+            if block is None or block.labels != labels:
+                block = Block(labels, rows, tuple([render(family, labels, rows) for family in self.families]))
+                rendered += 1
+            elif block.records != rows:
+                block = self._changed(block, rows)
                 rendered += 1
             blocks[leaf] = block
         self.blocks = blocks
         return rendered
+
+    def _changed(self, block: Block, rows: list[Record]) -> Block:
+        """The block with new records of the same keys; families whose fields did not change keep their text."""
+        kept = zip(self.families, block.lines, strict=True)
+        lines = [
+            old if unchanged(family, block.records, rows) else render(family, block.labels, rows)
+            for family, old in kept
+        ]
+        return Block(block.labels, rows, tuple(lines))
 
     def _keys_of(self, records: Sequence[Record]) -> list[Any]:
         if self._key is None:
@@ -90,9 +101,9 @@ def _cut(texts: list[str]) -> dict[Leaf, list[str]]:
         if len(members) <= LARGEST or bits == 32:
             leaves[(bits, value)] = sorted([text for _, text in members])
             continue
-        parts: list[list[tuple[int, str]]] = [[] for _ in range(16)]
-        shift = 28 - bits
+        parts: list[list[tuple[int, str]]] = [[] for _ in range(4)]
+        shift = 30 - bits
         for member in members:
-            parts[(member[0] >> shift) & 15].append(member)
-        open_leaves += [(bits + 4, (value << 4) | digit, part) for digit, part in enumerate(parts) if part]
+            parts[(member[0] >> shift) & 3].append(member)
+        open_leaves += [(bits + 2, (value << 2) | digit, part) for digit, part in enumerate(parts) if part]
     return leaves

@@ -9,7 +9,7 @@ from exporter.exposition.blocks import TableText
 from exporter.exposition.snapshot import Snapshot
 from exporter.families import Family
 from exporter.records import FamilySeries, Record
-from exporter.records.table import Tables
+from exporter.records.table import Tables, first
 
 LeftOut = Mapping[type[Record], int]
 
@@ -18,7 +18,7 @@ class Exposition:
     """The text of all tables, by slice: one slice per fleet, one for the sources.
 
     `families` gives the order of the exposition. `limit` bounds its series: tables are admitted in the families' order,
-    and of the table that no longer fits its first records are. One writer; the snapshots it gives are safe to share.
+    and of the one that no longer fits those of the lowest rank. One writer; the snapshots it gives are safe to share.
     """
 
     def __init__(self, families: Sequence[Family], limit: int) -> None:
@@ -68,7 +68,7 @@ class Exposition:
         text = self._texts.get((record, name)) or TableText(record, self._by_record[record])
         shown = self._shown.get((record, name))
         if shown is None or shown[0] is not records or shown[1] != fit:
-            text.update(records if fit == len(records) else records[:fit])
+            text.update(records if fit == len(records) else first(records, fit))
             self._shown[record, name] = (records, fit)
         return text
 

@@ -63,6 +63,11 @@ class Node(Record, frozen=True, gc=False, kw_only=True):
     requests_success: int | None
     requests_failure: int | None
 
+    @property
+    def rank(self) -> int:
+        """Unconfirmed ones and ghosts first, then those that load."""
+        return 0 if self.standing != "confirmed" else 1 if self.state == "loading" else 2
+
 
 class NodeModel(Record, frozen=True, gc=False):
     """A model that a node has to do with; `relation` is available, requested, serving or hosted."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from operator import attrgetter
 from typing import ClassVar
 
 import msgspec
@@ -12,6 +14,16 @@ class Record(msgspec.Struct, frozen=True, gc=False):
 
     KEY: ClassVar[tuple[str, ...]] = ()
 
+    @property
+    def rank(self) -> int:
+        """Where a limit must leave some out, those of a lower rank stay: the unhealthy."""
+        return 0
+
 
 Tables = dict[type[Record], tuple[Record, ...]]
 """The tables of a slice of a snapshot, by record type."""
+
+
+def first(records: Sequence[Record], limit: int) -> tuple[Record, ...]:
+    """The records that stay where a limit must leave some out: by rank, then in their order."""
+    return tuple(sorted(records, key=attrgetter("rank"))[:limit])

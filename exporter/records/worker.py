@@ -76,6 +76,11 @@ class Worker(Record, frozen=True, gc=False, kw_only=True):
     network_sent_bytes: float | None
     network_received_bytes: float | None
 
+    @property
+    def rank(self) -> int:
+        """Unknown ones first, then the busy."""
+        return {"unknown": 0, "busy": 1}.get(self.status, 2)
+
 
 class WorkerGpu(Record, frozen=True, gc=False):
     """A GPU of a worker's machine, by its position in the heartbeat."""
@@ -91,13 +96,19 @@ class WorkerGpu(Record, frozen=True, gc=False):
 
 
 class Assignment(Record, frozen=True, gc=False):
-    """The rollout and attempt that a worker holds, as its store claims."""
+    """The rollout and attempt that a worker holds, as its store claims; `status` is the worker's."""
 
     KEY = ("fleet", "worker", "rollout", "attempt")
     fleet: str
     worker: str
     rollout: str
     attempt: str
+    status: str
+
+    @property
+    def rank(self) -> int:
+        """Those of unknown workers first."""
+        return 0 if self.status == "unknown" else 1
 
 
 class WorkerCount(Record, frozen=True, gc=False):

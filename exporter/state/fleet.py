@@ -18,7 +18,7 @@ from exporter.records import (
     WorkerGpu,
 )
 from exporter.records.reading import MeshReading, StoreReading
-from exporter.records.table import Tables
+from exporter.records.table import Tables, first
 from exporter.state.mesh_tables import MeshMemory, count_mesh, mesh_tables
 from exporter.state.worker_tables import count_workers, worker_tables
 
@@ -87,5 +87,5 @@ class Fleet:
             records = tables.get(record, ())
             if len(records) > limit:
                 left_out[record] = len(records) - limit
-                tables[record] = records[:limit]
+                tables[record] = first(records, limit)
         return tables, left_out

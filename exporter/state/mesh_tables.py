@@ -46,7 +46,7 @@ class _Seen(NamedTuple):
 def mesh_tables(fresh: Mapping[str, MeshReading], memory: MeshMemory, now: float) -> tuple[Tables, MeshMemory]:
     """Reconcile the fresh readings of a fleet's consoles, by source; gives its tables and what to remember.
 
-    `now` is on the clock of `memory.unmeasured_since`. Unhealthy nodes come first in their table.
+    `now` is on the clock of `memory.unmeasured_since`.
     """
     readings = [fresh[source] for source in sorted(fresh)]
     consoles = {**memory.consoles, **{source: reading.observer for source, reading in fresh.items()}}
@@ -71,7 +71,6 @@ def mesh_tables(fresh: Mapping[str, MeshReading], memory: MeshMemory, now: float
         nodes.append(record)
         models += chosen.models
         gpus += chosen.gpus
-    nodes.sort(key=lambda node: (node.standing == "confirmed", node.state != "loading", node.node))
     tables: Tables = {
         Node: tuple(nodes),
         NodeModel: tuple(models),

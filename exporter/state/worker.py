@@ -14,6 +14,9 @@ FLAGGED = {"timeout": "attempt_timeout", "unresponsive": "attempt_unresponsive"}
 """Reasons of unknown by the status of the attempt that the store gave up on; any other is `attempt_flagged`."""
 
 
+INFINITY = float("inf")
+
+
 class WorkerVerdict(NamedTuple):
     """A worker's status, why it is so, and the store's word where it differs.
 
@@ -49,11 +52,16 @@ def silence(report: WorkerReport, attempt: Attempt | None) -> float:
 
     `last_idle` is no evidence, the store's watchdog moves it for the dead. Evidence from the future has age 0.
     """
-    evidence = [report.last_heartbeat, report.last_dequeue, report.last_busy]
+    newest = -INFINITY
+    if report.last_heartbeat is not None:
+        newest = report.last_heartbeat
+    if report.last_dequeue is not None and report.last_dequeue > newest:
+        newest = report.last_dequeue
+    if report.last_busy is not None and report.last_busy > newest:
+        newest = report.last_busy
     if attempt is not None and attempt.attempt == report.attempt:
-        evidence.append(attempt.last_heartbeat)
-    newest = max((instant for instant in evidence if instant is not None), default=None)
-    return float("inf") if newest is None else max(0.0, report.read_at - newest)
+        newest = max(newest, attempt.last_heartbeat or -INFINITY)
+    return max(0.0, report.read_at - newest)
 
 
 def telemetry_stale(report: WorkerReport, heartbeat_timeout: float) -> bool | None:

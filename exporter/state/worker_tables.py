@@ -8,7 +8,6 @@ from exporter.records import (
     ROLLOUT_STATUSES,
     WORKER_STATUSES,
     Assignment,
-    Attempt,
     RolloutCount,
     Store,
     Worker,
@@ -18,33 +17,35 @@ from exporter.records import (
 )
 from exporter.records.reading import StoreReading
 from exporter.records.table import Tables
-from exporter.state.worker import silence, telemetry_stale, worker_status
+from exporter.state.worker import INFINITY, WorkerVerdict, silence, telemetry_stale, worker_status
 
 _UNTOLD = WorkerReport(fleet="", worker="", word="", read_at=0)
-_RANK = {"unknown": 0, "busy": 1, "idle": 2}
 
 
 def worker_tables(reading: StoreReading, heartbeat_timeout: float, forget_after: float) -> Tables:
     """Judge every worker of a reading; times are in seconds.
 
-    One that has been silent for longer than `forget_after` is dropped: a 0.3 store never deletes a worker. Unknown
-    workers come first in their tables.
+    One that has been silent for longer than `forget_after` is dropped: a 0.3 store never deletes a worker.
     """
     workers: list[Worker] = []
-    assignments: dict[str, Assignment] = {}
+    assignments: list[Assignment] = []
+    measured: set[str] = set()
     for report in reading.workers:
         attempt = reading.attempts.get(report.worker)
-        if forget_after < silence(report, attempt) < float("inf"):
+        verdict = worker_status(report, attempt, heartbeat_timeout)
+        if verdict.reason == "silent" and forget_after < silence(report, attempt) < INFINITY:
             continue
-        workers.append(_worker(report, attempt, heartbeat_timeout))
+        worker = _worker(report, verdict, heartbeat_timeout)
+        workers.append(worker)
+        if worker.telemetry_stale == 0:
+            measured.add(worker.worker)
         if report.rollout is not None and report.attempt is not None:
-            assignments[report.worker] = Assignment(report.fleet, report.worker, report.rollout, report.attempt)
-    workers.sort(key=lambda worker: _RANK[worker.status])
-    measured = {worker.worker for worker in workers if worker.telemetry_stale == 0}
+            held = Assignment(report.fleet, report.worker, report.rollout, report.attempt, worker.status)
+            assignments.append(held)
     return {
         Worker: tuple(workers),
         WorkerGpu: tuple(gpu for gpu in reading.gpus if gpu.worker in measured),
-        Assignment: tuple(assignments[worker.worker] for worker in workers if worker.worker in assignments),
+        Assignment: tuple(assignments),
         Store: (reading.store,),
         RolloutCount: reading.rollouts,
     }
@@ -67,8 +68,7 @@ def drift_of(reading: StoreReading) -> Counter[str]:
     return +drift
 
 
-def _worker(report: WorkerReport, attempt: Attempt | None, heartbeat_timeout: float) -> Worker:
-    verdict = worker_status(report, attempt, heartbeat_timeout)
+def _worker(report: WorkerReport, verdict: WorkerVerdict, heartbeat_timeout: float) -> Worker:
     stale = telemetry_stale(report, heartbeat_timeout)
     told = report if stale is False else _UNTOLD
     return Worker(

@@ -27,7 +27,7 @@ def test_a_value_is_absent_while_none_and_zero_is_zero() -> None:
     family = Family("t_size_bytes", Thing, Value("size"), "Size.")
     things = (Thing("a", size=1.5), Thing("b"), Thing("c", size=0.0), Thing("d", size=3e20))
     assert lines(family, *things) == (
-        b't_size_bytes{thing="a"} 1.5\nt_size_bytes{thing="c"} 0.0\nt_size_bytes{thing="d"} 3e+20\n',
+        b't_size_bytes{thing="a"} 1.5\nt_size_bytes{thing="c"} 0.0\nt_size_bytes{thing="d"} 3e20\n',
         3,
         0,
     )
