@@ -41,12 +41,12 @@ clean:
 
 $(VENV)/run: pyproject.toml
 	PYTHON="$(PYTHON)" sh tests/set_up.sh venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	$(BIN)/python -m pip install -qq --disable-pip-version-check --editable .
 	@touch $@
 
 $(VENV)/test: pyproject.toml
 	PYTHON="$(PYTHON)" sh tests/set_up.sh venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	$(BIN)/python -m pip install -qq --disable-pip-version-check --editable '.[test]'
 	@touch $@ $(VENV)/run
 
 tests/.set-up: tests/set_up.sh
