@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Protocol
 from urllib.parse import quote
 
 from exporter.endpoint import Endpoint
@@ -26,10 +28,19 @@ SAME_START = 2.0
 """Seconds that two computed start times of one store may differ by: its Date header has whole seconds."""
 
 
+class Asked(Protocol):
+    """What answers the requests of one read; a `Session`, unless it was handed in."""
+
+    def get(self, path: str) -> Fetched:
+        """GET a path of the store; raises SourceError."""
+        ...
+
+
 class LightningStore:
     """The source of one store. Times are in seconds; `clock` gives Unix time where the store names no Date.
 
-    Between two reads it keeps the attempt that each worker held, to tell why a store gave up on one.
+    `connect` opens what answers a read within its deadline; by default a `Session` with the endpoint. Between two
+    reads the source keeps the attempt that each worker held, to tell why a store gave up on one.
     """
 
     kind = "agent-lightning"
@@ -45,6 +56,7 @@ class LightningStore:
         stale_after: float,
         optional: bool = False,
         clock: Callable[[], float] = time.time,
+        connect: Callable[[Deadline], AbstractContextManager[Asked]] | None = None,
     ) -> None:
         self.fleet = fleet
         self.name = endpoint.name
@@ -52,8 +64,7 @@ class LightningStore:
         self.timeout = timeout
         self.stale_after = stale_after
         self.optional = optional
-        self._endpoint = endpoint
-        self._resolve = resolve
+        self._connect = connect or (lambda deadline: Session(endpoint, deadline, resolve=resolve))
         self._clock = clock
         self._held: dict[str, tuple[str, str]] = {}
         self._given_up: dict[str, Attempt] = {}
@@ -62,7 +73,7 @@ class LightningStore:
     def read(self, deadline: Deadline) -> StoreReading:
         """Ask the store for workers, rollouts and its uptime, in pages; raises SourceError."""
         drift: Counter[str] = Counter()
-        with Session(self._endpoint, deadline, resolve=self._resolve) as session:
+        with self._connect(deadline) as session:
             workers, gpus = self._workers(session, drift)
             counts, active = self._rollouts(session, drift)
             started = self._start(session)
@@ -76,7 +87,7 @@ class LightningStore:
             drift=dict(drift),
         )
 
-    def _workers(self, session: Session, drift: Counter[str]) -> tuple[dict[str, WorkerReport], list[WorkerGpu]]:
+    def _workers(self, session: Asked, drift: Counter[str]) -> tuple[dict[str, WorkerReport], list[WorkerGpu]]:
         workers: dict[str, WorkerReport] = {}
         gpus: dict[tuple[str, str], WorkerGpu] = {}
         offset, total = 0, 1
@@ -90,7 +101,7 @@ class LightningStore:
             offset, total = offset + page.size, page.total if page.size else 0
         return workers, list(gpus.values())
 
-    def _rollouts(self, session: Session, drift: Counter[str]) -> tuple[Counter[str], list[Attempt]]:
+    def _rollouts(self, session: Asked, drift: Counter[str]) -> tuple[Counter[str], list[Attempt]]:
         """Count rollouts by status; those that are active are listed, the others only counted."""
         counts: Counter[str] = Counter()
         attempts: list[Attempt] = []
@@ -108,7 +119,7 @@ class LightningStore:
                 counts[status] = parse_rollouts(fetched.body, self.fleet, Counter()).total
         return counts, attempts
 
-    def _start(self, session: Session) -> float | None:
+    def _start(self, session: Asked) -> float | None:
         """When the store started, steady while it runs; None where it does not say."""
         fetched, read_at = self._ask(session, "/statistics")
         uptime = parse_uptime(fetched.body)
@@ -118,7 +129,7 @@ class LightningStore:
         return self._started
 
     def _attempts(
-        self, session: Session, workers: dict[str, WorkerReport], active: list[Attempt], drift: Counter[str]
+        self, session: Asked, workers: dict[str, WorkerReport], active: list[Attempt], drift: Counter[str]
     ) -> dict[str, Attempt]:
         """By worker: the attempt that it holds, or the one that the store took from it since it held it."""
         by_attempt = {(attempt.rollout, attempt.attempt): attempt for attempt in active}
@@ -146,7 +157,7 @@ class LightningStore:
         self._given_up = {worker: attempt for worker, attempt in self._given_up.items() if worker in workers}
         return attempts
 
-    def _look_up(self, session: Session, rollout: str, attempt: str, drift: Counter[str]) -> Attempt:
+    def _look_up(self, session: Asked, rollout: str, attempt: str, drift: Counter[str]) -> Attempt:
         """Ask what became of an attempt; one that the store no longer knows has no status."""
         try:
             fetched, _ = self._ask(session, f"/rollouts/{quote(rollout, safe='')}/attempts")
@@ -158,7 +169,7 @@ class LightningStore:
         gone = Attempt(self.fleet, rollout, attempt, "", None, None)
         return next((each for each in found if each.attempt == attempt), gone)
 
-    def _ask(self, session: Session, path: str) -> tuple[Fetched, float]:
+    def _ask(self, session: Asked, path: str) -> tuple[Fetched, float]:
         """Fetch a path; gives the answer and the store's clock when it was given, never later."""
         asked_at = self._clock()
         fetched = session.get(API + path)

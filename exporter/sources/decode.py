@@ -29,10 +29,17 @@ def envelope(body: bytes, decoder: msgspec.json.Decoder[T], what: str) -> T:
 
 def items(raws: Sequence[msgspec.Raw], decoder: msgspec.json.Decoder[T], field: str, drift: Counter[str]) -> list[T]:
     """Decode items one by one; a malformed one is left out and counted as drift of `field`."""
+    return [item for _, item in placed(raws, decoder, field, drift)]
+
+
+def placed(
+    raws: Sequence[msgspec.Raw], decoder: msgspec.json.Decoder[T], field: str, drift: Counter[str]
+) -> list[tuple[int, T]]:
+    """Decode items as `items` does, each with its position among all of them."""
     decoded = []
-    for raw in raws:
+    for position, raw in enumerate(raws):
         try:
-            decoded.append(decoder.decode(raw))
+            decoded.append((position, decoder.decode(raw)))
         except UNDECODABLE:
             drift[field] += 1
     return decoded

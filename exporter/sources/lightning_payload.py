@@ -12,7 +12,7 @@ from typing import NamedTuple
 import msgspec
 
 from exporter.records import Attempt, WorkerGpu, WorkerReport
-from exporter.sources.decode import Count, envelope, items
+from exporter.sources.decode import Count, envelope, items, placed
 
 MIB = 2**20
 GIB = 2**30
@@ -114,7 +114,7 @@ def parse_workers(body: bytes, fleet: str, read_at: float, drift: Counter[str]) 
         if stats.gpus:
             gpus += [
                 _worker_gpu(fleet, said.worker_id, position, gpu)
-                for position, gpu in enumerate(items(stats.gpus, _GPU, "gpus", drift))
+                for position, gpu in placed(stats.gpus, _GPU, "gpus", drift)
             ]
     return WorkersPage(workers, gpus, len(page.items), page.total)
 
@@ -152,7 +152,7 @@ def _report(said: _Worker, stats: _Stats, fleet: str, read_at: float) -> WorkerR
         last_idle=said.last_idle_time,
         rollout=said.current_rollout_id,
         attempt=said.current_attempt_id,
-        cpu_usage_ratio=_times(stats.cpu_usage_pct, 0.01),
+        cpu_usage_ratio=_ratio(stats.cpu_usage_pct),
         memory_used_bytes=_times(stats.mem_used_gb, GIB),
         memory_total_bytes=_times(stats.mem_total_gb, GIB),
         disk_used_bytes=_times(stats.disk_used_gb, GIB),
@@ -167,7 +167,7 @@ def _worker_gpu(fleet: str, worker: str, position: int, gpu: _Gpu) -> WorkerGpu:
         fleet,
         worker,
         str(position),
-        _times(gpu.util_pct, 0.01),
+        _ratio(gpu.util_pct),
         _times(gpu.mem_used_mb, MIB),
         _times(gpu.mem_total_mb, MIB),
         gpu.temp_c,
@@ -180,3 +180,7 @@ def _attempt(fleet: str, rollout: str, said: _Attempt) -> Attempt:
 
 def _times(figure: float | None, unit: float) -> float | None:
     return None if figure is None else figure * unit
+
+
+def _ratio(percent: float | None) -> float | None:
+    return None if percent is None else percent / 100

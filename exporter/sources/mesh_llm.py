@@ -11,7 +11,7 @@ import msgspec
 from exporter.endpoint import Endpoint
 from exporter.records import NodeGpu, NodeModel, NodeView, PeerLink, WakeableModel, WakeableNode
 from exporter.records.reading import MeshReading, Sighting
-from exporter.sources.decode import Count, envelope, items
+from exporter.sources.decode import Count, envelope, items, placed
 from exporter.sources.fetch import Resolver, Session
 from exporter.sources.source import Deadline
 
@@ -238,7 +238,7 @@ def _gpus(raws: Sequence[msgspec.Raw], fleet: str, node: str, drift: Counter[str
             gpu.reserved_bytes,
             None if gpu.mem_bandwidth_gbps is None else gpu.mem_bandwidth_gbps * GB,
         )
-        for position, gpu in enumerate(items(raws, _GPU, "gpus", drift))
+        for position, gpu in placed(raws, _GPU, "gpus", drift)
     )
 
 
@@ -259,7 +259,8 @@ def _wakeables(
 
 
 def _bytes(gigabytes: float | None) -> float | None:
-    """Bytes of a figure in 10^9 bytes, to the byte: mesh-llm divided a whole number. NaN and infinity stay."""
-    if gigabytes is None or gigabytes - gigabytes != 0:
-        return gigabytes
-    return float(round(gigabytes * GB))
+    """Bytes of a figure in 10^9 bytes, to the byte: mesh-llm divided a whole number. What is not finite stays so."""
+    if gigabytes is None:
+        return None
+    figure = gigabytes * GB
+    return float(round(figure)) if figure - figure == 0 else figure
