@@ -35,7 +35,9 @@ def serve(config: Config) -> int:
     try:
         listener = listen(config.listen.host, config.listen.port)
     except OSError as error:
-        sys.stderr.write(f"rollcall: cannot listen on {config.listen}: {error.strerror or error}\n")
+        # `socket.create_server` appends "(while attempting to bind on address …)" to the reason.
+        reason = (error.strerror or str(error)).partition(" (while")[0]
+        sys.stderr.write(f"rollcall: cannot listen on {config.listen}: {reason}\n")
         return 1
     poller = make_poller(config)
     collection = Collection(collectors(config), COLLECTOR_TIMEOUT, _collector_failed)

@@ -94,7 +94,9 @@ def application(scrape: Scrape, ready: Callable[[], bool], page: Callable[[], st
 
     async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"] == "/metrics":
-            await _metrics(scrape, scope, send)
+            # uvicorn cancels what is under way when GRACE is over, and logs a traceback of whatever is raised.
+            with contextlib.suppress(asyncio.CancelledError):
+                await _metrics(scrape, scope, send)
         else:
             await pages(scope, receive, send)
 

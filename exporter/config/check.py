@@ -36,6 +36,9 @@ class Address(msgspec.Struct, frozen=True):
     host: str
     port: int
 
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
 
 def parse_address(text: str) -> Address:
     """Parse `HOST:PORT`, `[::1]:PORT` or `:PORT`; raises ValueError with what was expected and what was found."""

@@ -12,7 +12,7 @@ from urllib.parse import quote
 from exporter.endpoint import Endpoint
 from exporter.records import ROLLOUT_STATUSES, Attempt, RolloutCount, Store, WorkerGpu, WorkerReport
 from exporter.records.reading import StoreReading
-from exporter.sources.fetch import Fetched, Resolver, Session
+from exporter.sources.fetch import Door, Fetched, Resolver
 from exporter.sources.lightning_payload import parse_attempts, parse_rollouts, parse_uptime, parse_workers
 from exporter.sources.source import Deadline, SourceError
 
@@ -64,7 +64,7 @@ class LightningStore:
         self.timeout = timeout
         self.stale_after = stale_after
         self.optional = optional
-        self._connect = connect or (lambda deadline: Session(endpoint, deadline, resolve=resolve))
+        self._connect = connect or Door(endpoint, resolve)
         self._clock = clock
         self._held: dict[str, tuple[str, str]] = {}
         self._given_up: dict[str, Attempt] = {}
@@ -84,7 +84,7 @@ class LightningStore:
             gpus=tuple(gpus),
             attempts=attempts,
             rollouts=tuple(RolloutCount(self.fleet, status, counts[status]) for status in ROLLOUT_STATUSES),
-            drift=dict(drift),
+            drift=dict(+drift),
         )
 
     def _workers(self, session: Asked, drift: Counter[str]) -> tuple[dict[str, WorkerReport], list[WorkerGpu]]:
@@ -102,17 +102,22 @@ class LightningStore:
         return workers, list(gpus.values())
 
     def _rollouts(self, session: Asked, drift: Counter[str]) -> tuple[Counter[str], list[Attempt]]:
-        """Count rollouts by status; those that are active are listed, the others only counted."""
-        counts: Counter[str] = Counter()
+        """Count rollouts by status; those that are active are listed, the others only counted.
+
+        Filtered pages of a store can repeat a rollout, so that each is counted by its id.
+        """
+        statuses: dict[str, str] = {}
         attempts: list[Attempt] = []
         wanted = "&".join(f"status_in={status}" for status in ACTIVE)
         offset, total = 0, 1
         while offset < total:
             fetched, _ = self._ask(session, f"/rollouts?{wanted}&limit={PAGE}&offset={offset}")
             page = parse_rollouts(fetched.body, self.fleet, drift)
-            counts.update(page.statuses)
+            statuses.update(page.statuses)
             attempts += page.attempts
             offset, total = offset + page.size, page.total if page.size else 0
+        counts = Counter(statuses.values())
+        drift["rollout_status"] += sum(counts[status] for status in counts if status not in ROLLOUT_STATUSES)
         for status in ROLLOUT_STATUSES:
             if status not in ACTIVE:
                 fetched, _ = self._ask(session, f"/rollouts?status_in={status}&limit=1")

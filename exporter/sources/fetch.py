@@ -21,7 +21,7 @@ from exporter.sources.connect import BoundedSocket, BoundedTLSSocket, Limits, Re
 from exporter.sources.resolve import Resolver
 from exporter.sources.source import Deadline, SourceError
 
-__all__ = ["Fetched", "Resolver", "Session", "tls_context"]
+__all__ = ["Door", "Fetched", "Resolver", "Session", "tls_context"]
 
 MAX_BYTES = 64 * 2**20
 # http.client takes 100 header lines of 64 KiB before it gives up; chunk sizes come on top of a body too.
@@ -136,6 +136,21 @@ class Session:
             connection.putheader("Authorization", authorization)
         connection.endheaders()
         return connection.getresponse()
+
+
+class Door:
+    """Opens the sessions with one endpoint, a read each, and keeps its TLS context from one to the next."""
+
+    def __init__(self, endpoint: Endpoint, resolve: Resolve) -> None:
+        self._endpoint = endpoint
+        self._resolve = resolve
+        self._context: ssl.SSLContext | None = None
+
+    def __call__(self, deadline: Deadline) -> Session:
+        """A session within a deadline; raises SourceError("tls") where the certificates cannot be loaded."""
+        if self._context is None and self._endpoint.scheme == "https":
+            self._context = tls_context(self._endpoint.ca_file)
+        return Session(self._endpoint, deadline, resolve=self._resolve, context=self._context)
 
 
 def _whole(response: HTTPResponse, max_bytes: int, truncated: bool) -> Fetched:

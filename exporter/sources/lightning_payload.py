@@ -92,9 +92,9 @@ class WorkersPage(NamedTuple):
 
 
 class RolloutsPage(NamedTuple):
-    """A page of rollouts: how many by status, and their newest attempts; `size` and `total` as in `WorkersPage`."""
+    """A page of rollouts: their statuses by id, and their newest attempts; `size` and `total` as in `WorkersPage`."""
 
-    statuses: Counter[str]
+    statuses: dict[str, str]
     attempts: list[Attempt]
     size: int
     total: int
@@ -124,7 +124,7 @@ def parse_rollouts(body: bytes, fleet: str, drift: Counter[str]) -> RolloutsPage
     page = envelope(body, _PAGE, "a page of rollouts")
     rollouts = items(page.items, _ROLLOUT, "rollouts", drift)
     attempts = [_attempt(fleet, said.rollout_id, said.attempt) for said in rollouts if said.attempt is not None]
-    return RolloutsPage(Counter(said.status for said in rollouts), attempts, len(page.items), page.total)
+    return RolloutsPage({said.rollout_id: said.status for said in rollouts}, attempts, len(page.items), page.total)
 
 
 def parse_attempts(body: bytes, fleet: str, rollout: str, drift: Counter[str]) -> list[Attempt]:

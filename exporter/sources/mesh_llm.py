@@ -12,7 +12,7 @@ from exporter.endpoint import Endpoint
 from exporter.records import NodeGpu, NodeModel, NodeView, PeerLink, WakeableModel, WakeableNode
 from exporter.records.reading import MeshReading, Sighting
 from exporter.sources.decode import Count, envelope, items, placed
-from exporter.sources.fetch import Resolver, Session
+from exporter.sources.fetch import Door, Resolver
 from exporter.sources.source import Deadline
 
 GB = 10**9
@@ -120,12 +120,11 @@ class MeshConsole:
         self.timeout = timeout
         self.stale_after = stale_after
         self.optional = optional
-        self._endpoint = endpoint
-        self._resolve = resolve
+        self._connect = Door(endpoint, resolve)
 
     def read(self, deadline: Deadline) -> MeshReading:
         """Ask the console for its status; raises SourceError. Never the OpenAI port: asking it counts as a request."""
-        with Session(self._endpoint, deadline, resolve=self._resolve) as session:
+        with self._connect(deadline) as session:
             return parse(session.get("/api/status").body, self.fleet)
 
 

@@ -30,7 +30,7 @@ from exporter.state.reconcile import choose, standing, unmeasured
 class MeshMemory(NamedTuple):
     """What the next judgement needs of the last: states held, whose console is whose, since when nobody measured whom.
 
-    `consoles` maps a source to the node that answered there; `unmeasured_since` is on a monotonic clock in seconds.
+    `consoles` maps a node to the source where it answered last; `unmeasured_since` is on a monotonic clock in seconds.
     """
 
     states: Mapping[str, str] = {}
@@ -49,9 +49,7 @@ def mesh_tables(fresh: Mapping[str, MeshReading], memory: MeshMemory, now: float
     `now` is on the clock of `memory.unmeasured_since`.
     """
     readings = [fresh[source] for source in sorted(fresh)]
-    consoles = {**memory.consoles, **{source: reading.observer for source, reading in fresh.items()}}
-    answering = {reading.observer for reading in readings}
-    own_silent = set(consoles.values()) - answering
+    answering = {reading.observer: source for source, reading in fresh.items()}
     seen: dict[str, list[_Seen]] = {}
     for reading in readings:
         for sighting in reading.sightings:
@@ -67,7 +65,8 @@ def mesh_tables(fresh: Mapping[str, MeshReading], memory: MeshMemory, now: float
     for node, views in seen.items():
         held = memory.states.get(node)
         silent_for = now - since.get(node, now)
-        record, chosen = _node(views, held, node in own_silent, silent_for)
+        own_silent = node in memory.consoles and node not in answering
+        record, chosen = _node(views, held, own_silent, silent_for)
         nodes.append(record)
         models += chosen.models
         gpus += chosen.gpus
@@ -78,7 +77,10 @@ def mesh_tables(fresh: Mapping[str, MeshReading], memory: MeshMemory, now: float
         PeerLink: _links(readings),
         **_wakeables(readings),
     }
-    return tables, MeshMemory({node.node: node.state for node in nodes}, consoles, since)
+    if not readings:
+        return tables, memory
+    consoles = {node: source for node, source in memory.consoles.items() if node in seen or source not in fresh}
+    return tables, MeshMemory({node.node: node.state for node in nodes}, {**consoles, **answering}, since)
 
 
 def count_mesh(fleet: str, tables: Tables) -> Tables:

@@ -59,8 +59,8 @@ def silence(report: WorkerReport, attempt: Attempt | None) -> float:
         newest = report.last_dequeue
     if report.last_busy is not None and report.last_busy > newest:
         newest = report.last_busy
-    if attempt is not None and attempt.attempt == report.attempt:
-        newest = max(newest, attempt.last_heartbeat or -INFINITY)
+    if attempt is not None and attempt.attempt == report.attempt and attempt.last_heartbeat is not None:
+        newest = max(newest, attempt.last_heartbeat)
     return max(0.0, report.read_at - newest)
 
 

@@ -34,7 +34,6 @@ from exporter.sources.fetch import Resolver
 from exporter.sources.source import Deadline
 from exporter.state.fleet import Fleet, Limits, WorkerRules
 
-
 PEERS = ("gauges", "families")
 
 

@@ -199,3 +199,30 @@ def test_two_urls_of_one_console_give_one_node_and_each_edge_once() -> None:
     tables, _ = mesh_tables({"1:3131": reading, "2:3131": reading}, MeshMemory(), 0)
     assert sorted(row.node for row in tables[Node] if isinstance(row, Node)) == ["a", "b"]
     assert len(tables[PeerLink]) == 1
+
+
+def standings(*fresh: tuple[str, MeshReading], memory: MeshMemory, now: float) -> tuple[dict[str, str], MeshMemory]:
+    tables, kept = mesh_tables(dict(fresh), memory, now)
+    return {row.node: row.standing for row in tables[Node] if isinstance(row, Node)}, kept
+
+
+def test_what_a_silent_console_said_it_was_is_unconfirmed_though_a_peer_measures_it() -> None:
+    a = ("a:1", console("a", view("a", "b", **MEASURED)))
+    _, memory = standings(a, ("b:1", console("b")), memory=MeshMemory(), now=0)
+    found, memory = standings(a, memory=memory, now=5)
+    assert found == {"a": "confirmed", "b": "unconfirmed"}
+    found, _ = standings(a, ("b:1", console("b-restarted")), memory=memory, now=10)
+    assert found == {"a": "confirmed", "b": "unconfirmed", "b-restarted": "confirmed"}
+
+
+def test_an_outage_of_all_consoles_forgets_nothing() -> None:
+    _, memory = standings(("a:1", console("a", view("a", "b"))), memory=MeshMemory(), now=0)
+    assert memory == (memory.states, {"a": "a:1"}, {"b": 0})
+    assert standings(memory=memory, now=50) == ({}, memory)
+
+
+def test_the_memory_of_consoles_does_not_grow_with_ids_that_come_and_go() -> None:
+    memory = MeshMemory()
+    for number in range(100):
+        _, memory = standings(("a:1", console(f"a{number}")), memory=memory, now=number)
+    assert memory.consoles == {"a99": "a:1"}
