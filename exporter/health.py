@@ -38,6 +38,13 @@ class SourceHealth:
             self._last_success = wall
             self._drift.update(_drift(attempted.value))
 
+    def spoil(self) -> None:
+        """Count the last read, which succeeded, as malformed after all: nothing could be made of it."""
+        self.up = False
+        self.result = "malformed"
+        self._reads["ok"] -= 1
+        self._reads["malformed"] += 1
+
     def records(self) -> Iterator[Record]:
         """The source's rows; none before its first attempt, none of a default source that never answered."""
         source = self.source

@@ -13,7 +13,7 @@ FORMATS = ("logfmt", "json")
 
 
 class _Line(logging.Formatter):
-    """Formats a record as one line with ts, level, msg and, for an exception, its traceback."""
+    """Formats a record as one line with ts, level, msg, what it says in `said`, and an exception's traceback."""
 
     def __init__(self, form: str) -> None:
         super().__init__()
@@ -24,6 +24,7 @@ class _Line(logging.Formatter):
             "ts": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": "warn" if record.levelname == "WARNING" else record.levelname.lower(),
             "msg": record.getMessage(),
+            **getattr(record, "said", {}),
         }
         if record.exc_info:
             fields["trace"] = self.formatException(record.exc_info)

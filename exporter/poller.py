@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from threading import Condition, Event, Thread
 
 from exporter.exposition import Exposition, Snapshot
@@ -15,10 +16,16 @@ from exporter.records.table import Tables
 from exporter.sources.source import Deadline, Reading, Source
 from exporter.state.fleet import Fleet
 
+Arrival = tuple[Source, Attempted[Reading], float]
+"""A source, how reading it went, and when that was on the monotonic clock."""
+
 log = logging.getLogger("rollcall")
 
 GRACE = 5.0
 """Seconds beyond its interval and timeout that a source's turn may be late before the poller counts as stuck."""
+
+BEAT = 1.0
+"""Seconds after which the publisher looks for what is fresh no longer, when nothing arrives."""
 
 DUTY = 4.0
 """Seconds that publishing pauses for each second it took, so that many sources cannot keep a processor busy."""
@@ -46,7 +53,7 @@ class Poller:
         self._wall = wall
         self._health = {id(source): SourceHealth(source) for source in sources}
         self._turned = dict.fromkeys(self._health, clock())
-        self._inbox: list[tuple[Source, Attempted[Reading], float]] = []
+        self._inbox: list[Arrival] = []
         self._arrived = Condition()
         self._stopping = Event()
         self._published_at = clock()
@@ -80,11 +87,7 @@ class Poller:
     def turning(self) -> bool:
         """Tell whether the publisher and every source had their turn, and lately; false before the first."""
         now = self._clock()
-        late = [
-            source
-            for source in self._sources
-            if now - self._turned[id(source)] > source.interval + source.timeout + GRACE
-        ]
+        late = any(self._is_late(source, now) for source in self._sources)
         attempted = all(health.attempted for health in self._health.values())
         return attempted and not late and now - self._published_at <= GRACE and not self._stopping.is_set()
 
@@ -103,25 +106,56 @@ class Poller:
     def _publish_for_ever(self) -> None:
         while not self._stopping.is_set():
             with self._arrived:
-                self._arrived.wait_for(lambda: self._inbox or self._stopping.is_set(), timeout=1.0)
+                self._arrived.wait_for(lambda: self._inbox or self._stopping.is_set(), timeout=BEAT)
                 inbox, self._inbox = self._inbox, []
             started = self._clock()
-            if inbox:
-                self._publish(inbox)
+            isolated("publisher", partial(self._publish, inbox), self._clock)
             self._published_at = self._clock()
-            self._stopping.wait(min(1.0, DUTY * (self._published_at - started)))
+            self._stopping.wait(min(BEAT, DUTY * (self._published_at - started)))
 
-    def _publish(self, inbox: Sequence[tuple[Source, Attempted[Reading], float]]) -> None:
-        """Judge what arrived and publish the slices that it touches."""
-        for source, attempted, at in inbox:
-            self._receive(source, attempted, at)
-        slices: dict[str, Tables | None] = {"sources": self._source_tables()}
-        left_out: dict[str, LeftOut] = {}
+    def _publish(self, inbox: Sequence[Arrival]) -> None:
+        """Judge what arrived, and what is fresh no longer, and publish the slices that this touches."""
         now = self._clock()
-        for name in {source.fleet for source, _, _ in inbox}:
-            if self._shown(name):
-                slices["fleet " + name], left_out["fleet " + name] = self._fleets[name].tables(now)
-        self.snapshot = self._exposition.publish(slices, left_out)
+        arrivals = [*inbox, *self._overdue(now)]
+        for arrival in arrivals:
+            self._receive(*arrival)
+        touched = {source.fleet for source, _, _ in arrivals}
+        touched |= {name for name, fleet in self._fleets.items() if fleet.expires < now}
+        slices: dict[str, Tables | None] = {}
+        left_out: dict[str, LeftOut] = {}
+        for name in sorted(touched):
+            kinds = self._kinds(name)
+            if kinds:
+                judged = isolated(f"fleet {name}", partial(self._fleets[name].tables, now, kinds), self._clock)
+                slices["fleet " + name], left_out["fleet " + name] = judged.value or (None, {})
+                if judged.value is None:
+                    for source, attempted, _ in arrivals:
+                        if source.fleet == name and attempted.value is not None:
+                            self._health[id(source)].spoil()
+        if arrivals or slices:
+            self._expose({"sources": self._source_tables(), **slices}, left_out)
+
+    def _expose(self, slices: dict[str, Tables | None], left_out: dict[str, LeftOut]) -> None:
+        """Publish slices together; where one cannot be rendered, the others without it."""
+        together = isolated("exposition", lambda: self._exposition.publish(slices, left_out), self._clock)
+        if together.value is not None:
+            self.snapshot = together.value
+            return
+        for name, tables in slices.items():
+            self._exposition.forget(name)
+            alone = isolated(name, partial(self._exposition.publish, {name: tables}, left_out), self._clock)
+            if alone.value is None:
+                self._exposition.forget(name)
+        self.snapshot = self._exposition.publish({})
+
+    def _overdue(self, now: float) -> list[Arrival]:
+        """Sources that were read with success and whose next read does not come back: they count as timed out."""
+        late = [source for source in self._sources if self._is_late(source, now) and self._health[id(source)].up]
+        message = "a read does not come back"
+        return [(source, Attempted(None, "timeout", message, now - self._turned[id(source)]), now) for source in late]
+
+    def _is_late(self, source: Source, now: float) -> bool:
+        return now - self._turned[id(source)] > source.interval + source.timeout + GRACE
 
     def _receive(self, source: Source, attempted: Attempted[Reading], at: float) -> None:
         health = self._health[id(source)]
@@ -129,19 +163,20 @@ class Poller:
         health.take(attempted, self._wall())
         if attempted.value is not None:
             self._fleets[source.fleet].receive(source.name, attempted.value, at + source.stale_after)
+        said = {"fleet": source.fleet, "source": source.name, "result": health.result}
+        if attempted.message:
+            said["error"] = attempted.message
         if (known and health.up == was_up) or (source.optional and not health.answered):
-            log.debug(
-                "read source=%s fleet=%s result=%s %s", source.name, source.fleet, health.result, attempted.message
-            )
+            log.debug("read a source", extra={"said": said})
         elif health.up:
-            log.info("source is up source=%s fleet=%s", source.name, source.fleet)
+            log.info("a source is up", extra={"said": said})
         else:
-            log.warning("source is down source=%s fleet=%s %s", source.name, source.fleet, attempted.message)
+            log.warning("a source is down", extra={"said": said})
 
-    def _shown(self, fleet: str) -> bool:
-        """A fleet that only default sources belong to is there once one of them has answered."""
+    def _kinds(self, fleet: str) -> set[str]:
+        """The kinds of source that a fleet has: of those that nobody configured only what has answered."""
         health = [health for health in self._health.values() if health.source.fleet == fleet]
-        return any(each.answered or not each.source.optional for each in health)
+        return {each.source.kind for each in health if each.answered or not each.source.optional}
 
     def _source_tables(self) -> Tables:
         records = [record for health in self._health.values() for record in health.records()]

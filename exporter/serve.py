@@ -40,7 +40,7 @@ def serve(config: Config) -> int:
         sys.stderr.write(f"rollcall: cannot listen on {config.listen}: {reason}\n")
         return 1
     poller = make_poller(config)
-    collection = Collection(collectors(config), COLLECTOR_TIMEOUT, _collector_failed)
+    collection = Collection(collectors(config), COLLECTOR_TIMEOUT, _collector_changed)
     scrape = Scrape(lambda: poller.snapshot, collection, wanted(LIVE, config))
     app = application(scrape, poller.turning, lambda: landing(poller.health))
     poller.start()
@@ -118,5 +118,8 @@ def _limits(limits: LimitsConfig) -> Limits:
     return Limits(limits.objects, limits.assignments)
 
 
-def _collector_failed(name: str, message: str) -> None:
-    log.warning("collector failed collector=%s %s", name, message)
+def _collector_changed(name: str, message: str) -> None:
+    if message:
+        log.warning("a collector fails", extra={"said": {"collector": name, "error": message}})
+    else:
+        log.info("a collector is well again", extra={"said": {"collector": name}})

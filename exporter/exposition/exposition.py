@@ -39,12 +39,16 @@ class Exposition:
         """
         for name, tables in slices.items():
             if tables is None:
-                self._tables.pop(name, None)
-                self._left_out.pop(name, None)
+                self.forget(name)
             else:
                 self._tables[name] = tables
                 self._left_out[name] = (left_out or {}).get(name, {})
         return self._compose(self._admit())
+
+    def forget(self, name: str) -> None:
+        """Take back the tables of a slice that could not be published."""
+        self._tables.pop(name, None)
+        self._left_out.pop(name, None)
 
     def _admit(self) -> Counter[type[Record]]:
         """Update every table's text with the records that fit; returns how many did not, by table."""

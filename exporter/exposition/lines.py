@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from operator import add, attrgetter, eq
+from types import NoneType
 from typing import Any, NamedTuple
 
 import msgspec
@@ -22,6 +23,9 @@ class Lines(NamedTuple):
 
 
 NOTHING = Lines(b"", 0, 0)
+
+LARGEST = 2**63 - 1
+"""The largest whole number that is written; Prometheus keeps 53 bits of it."""
 
 
 def render(family: Family, labels: Sequence[str], records: Sequence[Record]) -> Lines:
@@ -76,18 +80,18 @@ def _ones(family: Family, keys: Sequence[str]) -> Lines:
 
 def _numbers(family: Family, keys: Sequence[str], values: list[Any]) -> Lines:
     """Lines of numbers; msgspec writes them several times faster than `repr`, and what is not finite as null."""
-    unsaid = values.count(None)
-    if unsaid == len(values):
+    said = len(values) - values.count(None)
+    if not said:
         return NOTHING
-    numbers = msgspec.json.encode(values)[1:-1].decode().split(",")
-    if unsaid or "null" in numbers or (family.type == "counter" and min(values) < 0):
+    numbers = _written(values)
+    if said < len(values) or "null" in numbers or family.type == "counter":
         kept = [
             (key, number)
             for key, number in zip(keys, numbers, strict=True)
             if number != "null" and (family.type != "counter" or number[0] != "-")
         ]
         keys, numbers = [key for key, _ in kept], [number for _, number in kept]
-    dropped = len(values) - unsaid - len(numbers)
+    dropped = said - len(numbers)
     if not numbers:
         return Lines(b"", 0, dropped)
     if not family.labels:
@@ -95,6 +99,17 @@ def _numbers(family: Family, keys: Sequence[str], values: list[Any]) -> Lines:
     head = family.name + "{"
     lines = [f"{key}}} {number}" for key, number in zip(keys, numbers, strict=True)]
     return Lines((head + ("\n" + head).join(lines) + "\n").encode(), len(numbers), dropped)
+
+
+def _written(values: list[Any]) -> list[str]:
+    """Each value as text, `null` for what is no number that can be exposed."""
+    if not set(map(type, values)) <= {float, NoneType}:
+        values = [value if _is_number(value) else None for value in values]
+    return msgspec.json.encode(values)[1:-1].decode().split(",")
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) is float or (type(value) is int and -LARGEST <= value <= LARGEST)
 
 
 def _one_of(family: Family, labels: Sequence[str], held: list[str | None], field: str, words: tuple[str, ...]) -> Lines:

@@ -33,6 +33,7 @@ class MeshReading(msgspec.Struct, frozen=True, kw_only=True):
 class StoreReading(msgspec.Struct, frozen=True, kw_only=True):
     """A store's answer: workers, rollouts by status, and by worker the attempt that it holds or held at the last read.
 
+    `outage` is when reading the store last failed, from its last answer before to its first after, on its own clock.
     `drift` counts, by field, what was left out because it was not understood.
     """
 
@@ -41,4 +42,5 @@ class StoreReading(msgspec.Struct, frozen=True, kw_only=True):
     gpus: tuple[WorkerGpu, ...] = ()
     attempts: dict[str, Attempt] = {}
     rollouts: tuple[RolloutCount, ...] = ()
+    outage: tuple[float, float] | None = None
     drift: dict[str, int] = {}

@@ -21,6 +21,9 @@ PAGE = 500
 """Items of a page: a store takes 13 ms for 500 workers, and answers nobody else meanwhile."""
 
 ACTIVE = ("preparing", "running")
+MOST = 1_000_000
+"""Workers, or active rollouts, that are read from one store at most."""
+
 LOOK_UPS = 20
 """Given up attempts looked up at most in one read."""
 
@@ -56,6 +59,7 @@ class LightningStore:
         stale_after: float,
         optional: bool = False,
         clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
         connect: Callable[[Deadline], AbstractContextManager[Asked]] | None = None,
     ) -> None:
         self.fleet = fleet
@@ -66,26 +70,38 @@ class LightningStore:
         self.optional = optional
         self._connect = connect or Door(endpoint, resolve)
         self._clock = clock
+        self._monotonic = monotonic
         self._held: dict[str, tuple[str, str]] = {}
         self._given_up: dict[str, Attempt] = {}
         self._started: float | None = None
+        self._last: tuple[float, float] | None = None
+        self._outage: tuple[float, float] | None = None
 
     def read(self, deadline: Deadline) -> StoreReading:
         """Ask the store for workers, rollouts and its uptime, in pages; raises SourceError."""
         drift: Counter[str] = Counter()
+        asked_at = self._monotonic()
         with self._connect(deadline) as session:
             workers, gpus = self._workers(session, drift)
             counts, active = self._rollouts(session, drift)
-            started = self._start(session)
+            started, read_at = self._start(session)
             attempts = self._attempts(session, workers, active, drift)
+        self._note(asked_at, read_at)
         return StoreReading(
             store=Store(self.fleet, started),
             workers=tuple(workers.values()),
             gpus=tuple(gpus),
             attempts=attempts,
             rollouts=tuple(RolloutCount(self.fleet, status, counts[status]) for status in ROLLOUT_STATUSES),
+            outage=self._outage,
             drift=dict(+drift),
         )
+
+    def _note(self, asked_at: float, read_at: float) -> None:
+        """Remember a read that succeeded, and the outage before it if there was one: longer than `stale_after`."""
+        if self._last is not None and asked_at - self._last[0] > self.stale_after:
+            self._outage = (self._last[1], read_at)
+        self._last = (asked_at, read_at)
 
     def _workers(self, session: Asked, drift: Counter[str]) -> tuple[dict[str, WorkerReport], list[WorkerGpu]]:
         workers: dict[str, WorkerReport] = {}
@@ -94,6 +110,7 @@ class LightningStore:
         while offset < total:
             fetched, read_at = self._ask(session, f"/workers?limit={PAGE}&offset={offset}")
             page = parse_workers(fetched.body, self.fleet, read_at, drift)
+            _bounded("workers", page.size, offset)
             for worker in page.workers:
                 drift["workers"] += worker.worker in workers
                 workers[worker.worker] = worker
@@ -113,6 +130,7 @@ class LightningStore:
         while offset < total:
             fetched, _ = self._ask(session, f"/rollouts?{wanted}&limit={PAGE}&offset={offset}")
             page = parse_rollouts(fetched.body, self.fleet, drift)
+            _bounded("rollouts", page.size, offset)
             statuses.update(page.statuses)
             attempts += page.attempts
             offset, total = offset + page.size, page.total if page.size else 0
@@ -124,14 +142,14 @@ class LightningStore:
                 counts[status] = parse_rollouts(fetched.body, self.fleet, Counter()).total
         return counts, attempts
 
-    def _start(self, session: Asked) -> float | None:
-        """When the store started, steady while it runs; None where it does not say."""
+    def _start(self, session: Asked) -> tuple[float | None, float]:
+        """When the store started, steady while it runs (None where it does not say); and its clock now."""
         fetched, read_at = self._ask(session, "/statistics")
         uptime = parse_uptime(fetched.body)
         started = None if uptime is None else read_at - uptime
         if started is None or self._started is None or abs(started - self._started) > SAME_START:
             self._started = started
-        return self._started
+        return self._started, read_at
 
     def _attempts(
         self, session: Asked, workers: dict[str, WorkerReport], active: list[Attempt], drift: Counter[str]
@@ -179,3 +197,11 @@ class LightningStore:
         asked_at = self._clock()
         fetched = session.get(API + path)
         return fetched, asked_at if fetched.date is None else fetched.date
+
+
+def _bounded(what: str, size: int, offset: int) -> None:
+    """Refuse a page that is larger than it was asked for, and a list without end."""
+    if size > PAGE:
+        raise SourceError("too_large", f"expected at most {PAGE} {what} in a page, got {size}")
+    if offset + size > MOST:
+        raise SourceError("too_large", f"expected at most {MOST} {what}, got more")

@@ -24,6 +24,11 @@ from exporter.sources.source import Deadline, SourceError
 __all__ = ["Door", "Fetched", "Resolver", "Session", "tls_context"]
 
 MAX_BYTES = 64 * 2**20
+"""Decoded bytes of one answer at most."""
+
+MAX_READ_BYTES = 256 * 2**20
+"""Decoded bytes of all answers of one session at most: 450,000 workers of a store."""
+
 # http.client takes 100 header lines of 64 KiB before it gives up; chunk sizes come on top of a body too.
 _FRAMING_BYTES = 8 * 2**20
 _ASCII_SIGNS = "!#$%&'()*+,/:;=?@[]~"
@@ -40,8 +45,9 @@ class Fetched(msgspec.Struct, frozen=True):
 class Session:
     """The requests of one read, over one connection where the server keeps it open; a context manager.
 
-    `deadline` covers all of them together; `max_bytes` caps each decoded body. `context` saves the loading of the CA
-    certificates at every read (36 ms for Debian's); without it, `endpoint.ca_file` or the system's are loaded.
+    `deadline` covers all of them together; `max_bytes` caps each decoded body, `max_total` all of them. `context` saves
+    the loading of the CA certificates at every read (36 ms for Debian's); without it, `endpoint.ca_file` or the
+    system's are loaded.
     """
 
     def __init__(
@@ -51,12 +57,14 @@ class Session:
         *,
         resolve: Resolve,
         max_bytes: int = MAX_BYTES,
+        max_total: int = MAX_READ_BYTES,
         context: ssl.SSLContext | None = None,
     ) -> None:
         self._endpoint = endpoint
         self._deadline = deadline
         self._resolve = resolve
         self._max_bytes = max_bytes
+        self._left = max_total
         self._context = context
         self._connection: HTTPConnection | None = None
         self._limits = Limits(deadline, max_bytes + _FRAMING_BYTES)
@@ -84,14 +92,22 @@ class Session:
         # Raised outside of any `except`, so that no context drags in what the server or the request said.
         if isinstance(outcome, SourceError):
             self.close()
-            raise outcome
+            raise SourceError(outcome.result, self._redacted(str(outcome)))
         return outcome
+
+    def _redacted(self, message: str) -> str:
+        """What an error says, without the credentials that a server may have sent back."""
+        for secret in (self._endpoint.key, self._endpoint.password):
+            if secret is not None and secret.reveal():
+                message = message.replace(secret.reveal(), "***")
+        return message
 
     def _outcome(self, target: str) -> Fetched | SourceError:
         try:
             response = self._answer(target)
             with response:
-                fetched = _whole(response, self._max_bytes, truncated=self._limits.ended)
+                fetched = _whole(response, min(self._max_bytes, self._left), truncated=self._limits.ended)
+            self._left -= len(fetched.body)
             if response.will_close:
                 self.close()
         except SourceError as error:

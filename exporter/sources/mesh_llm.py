@@ -34,10 +34,10 @@ class _Gpu(msgspec.Struct):
 
 
 class _Models(msgspec.Struct):
-    available_models: list[str] = []
-    requested_models: list[str] = []
-    serving_models: list[str] = []
-    hosted_models: list[str] = []
+    available_models: list[str] | None = None
+    requested_models: list[str] | None = None
+    serving_models: list[str] | None = None
+    hosted_models: list[str] | None = None
 
 
 class _Peer(_Models, kw_only=True):
@@ -49,24 +49,20 @@ class _Peer(_Models, kw_only=True):
     vram_gb: float | None = None
     rtt_ms: float | None = None
     latency_source: str | None = None
-    gpus: list[msgspec.Raw] = []
+    gpus: list[msgspec.Raw] | None = None
 
 
 class _Wakeable(msgspec.Struct):
     logical_id: str
-    models: list[str] = []
+    models: list[str] | None = None
     vram_gb: float | None = None
     provider: str | None = None
     state: str | None = None
     wake_eta_secs: float | None = None
 
 
-class _RuntimeModel(msgspec.Struct):
-    name: str | None = None
-
-
 class _Runtime(msgspec.Struct):
-    models: list[_RuntimeModel] = []
+    models: list[msgspec.Raw] | None = None
 
 
 class _Routing(msgspec.Struct):
@@ -78,8 +74,8 @@ class _Status(_Models, kw_only=True):
     node_id: str
     version: str | None = None
     node_state: str | None = None
-    is_host: bool = False
-    is_client: bool = False
+    is_host: bool | None = None
+    is_client: bool | None = None
     llama_ready: bool | None = None
     runtime: _Runtime | None = None
     model_name: str | None = None
@@ -87,9 +83,9 @@ class _Status(_Models, kw_only=True):
     my_vram_gb: float | None = None
     inflight_requests: Count | None = None
     routing_metrics: _Routing | None = None
-    gpus: list[msgspec.Raw] = []
-    peers: list[msgspec.Raw] = []
-    wakeable_nodes: list[msgspec.Raw] = []
+    gpus: list[msgspec.Raw] | None = None
+    peers: list[msgspec.Raw] | None = None
+    wakeable_nodes: list[msgspec.Raw] | None = None
 
 
 _STATUS = msgspec.json.Decoder(_Status)
@@ -137,10 +133,10 @@ def parse(body: bytes, fleet: str) -> MeshReading:
     drift: Counter[str] = Counter()
     status = envelope(body, _STATUS, "a mesh-llm status")
     me = status.node_id
-    own = Sighting(_own_view(status, fleet), _models(status, fleet, me), _gpus(status.gpus, fleet, me, drift))
+    own = Sighting(_own_view(status, fleet, drift), _models(status, fleet, me), _gpus(status.gpus, fleet, me, drift))
     sightings = {me: own}
     links = []
-    for peer in items(status.peers, _PEER, "peers", drift):
+    for peer in items(status.peers or (), _PEER, "peers", drift):
         if peer.id in sightings:
             drift["peers"] += 1
             continue
@@ -158,7 +154,7 @@ def parse(body: bytes, fleet: str) -> MeshReading:
     )
 
 
-def _own_view(status: _Status, fleet: str) -> NodeView:
+def _own_view(status: _Status, fleet: str, drift: Counter[str]) -> NodeView:
     routing = status.routing_metrics or _Routing()
     success = routing.successful_requests
     failure = None
@@ -172,15 +168,15 @@ def _own_view(status: _Status, fleet: str) -> NodeView:
         hostname=status.my_hostname,
         version=status.version,
         word=status.node_state,
-        is_client=status.is_client,
-        is_host=status.is_host,
+        is_client=bool(status.is_client),
+        is_host=bool(status.is_host),
         llama_ready=status.llama_ready,
         has_model=(status.model_name or "") not in NO_MODEL,
         has_activity=bool(status.hosted_models or (status.runtime and status.runtime.models)),
         serving=bool(status.serving_models),
         hosted=bool(status.hosted_models),
         role="Client" if status.is_client else "Host" if status.is_host else "Worker",
-        vram_bytes=_bytes(status.my_vram_gb),
+        vram_bytes=_bytes(status.my_vram_gb, drift),
         inflight_requests=status.inflight_requests,
         requests_success=success,
         requests_failure=failure,
@@ -207,7 +203,7 @@ def _peer_view(peer: _Peer, fleet: str, observer: str, drift: Counter[str]) -> N
         hosted=bool(peer.hosted_models),
         latency=latency,
         rtt_seconds=None if peer.rtt_ms is None else peer.rtt_ms / 1000,
-        vram_bytes=_bytes(peer.vram_gb),
+        vram_bytes=_bytes(peer.vram_gb, drift),
     )
 
 
@@ -221,12 +217,12 @@ def _models(said: _Models, fleet: str, node: str) -> tuple[NodeModel, ...]:
     return tuple(NodeModel(fleet, node, model, relation) for relation, models in relations for model in _names(models))
 
 
-def _names(models: Sequence[str]) -> list[str]:
+def _names(models: Sequence[str] | None) -> list[str]:
     """Model names, each once; a file path is none (mesh-llm lists the path of a model loaded at run time)."""
-    return [model for model in dict.fromkeys(models) if model and not _PATH.match(model)]
+    return [model for model in dict.fromkeys(models or ()) if model and not _PATH.match(model)]
 
 
-def _gpus(raws: Sequence[msgspec.Raw], fleet: str, node: str, drift: Counter[str]) -> tuple[NodeGpu, ...]:
+def _gpus(raws: Sequence[msgspec.Raw] | None, fleet: str, node: str, drift: Counter[str]) -> tuple[NodeGpu, ...]:
     return tuple(
         NodeGpu(
             fleet,
@@ -237,29 +233,41 @@ def _gpus(raws: Sequence[msgspec.Raw], fleet: str, node: str, drift: Counter[str
             gpu.reserved_bytes,
             None if gpu.mem_bandwidth_gbps is None else gpu.mem_bandwidth_gbps * GB,
         )
-        for position, gpu in placed(raws, _GPU, "gpus", drift)
+        for position, gpu in placed(raws or (), _GPU, "gpus", drift)
     )
 
 
 def _wakeables(
-    raws: Sequence[msgspec.Raw], fleet: str, drift: Counter[str]
+    raws: Sequence[msgspec.Raw] | None, fleet: str, drift: Counter[str]
 ) -> tuple[tuple[WakeableNode, ...], tuple[WakeableModel, ...]]:
     nodes: dict[str, WakeableNode] = {}
     models: list[WakeableModel] = []
-    for said in items(raws, _WAKEABLE, "wakeable_nodes", drift):
+    for said in items(raws or (), _WAKEABLE, "wakeable_nodes", drift):
         if said.logical_id in nodes:
             drift["wakeable_nodes"] += 1
             continue
         nodes[said.logical_id] = WakeableNode(
-            fleet, said.logical_id, said.provider, INVENTORY, said.state, _bytes(said.vram_gb), said.wake_eta_secs
+            fleet,
+            said.logical_id,
+            said.provider,
+            INVENTORY,
+            said.state,
+            _bytes(said.vram_gb, drift),
+            said.wake_eta_secs,
         )
         models += [WakeableModel(fleet, said.logical_id, model) for model in _names(said.models)]
     return tuple(nodes.values()), tuple(models)
 
 
-def _bytes(gigabytes: float | None) -> float | None:
-    """Bytes of a figure in 10^9 bytes, to the byte: mesh-llm divided a whole number. What is not finite stays so."""
+def _bytes(gigabytes: float | None, drift: Counter[str]) -> float | None:
+    """Bytes of a figure in 10^9 bytes, to the byte: mesh-llm divided a whole number. What is not finite stays so.
+
+    Less than nothing is not said, and drift.
+    """
     if gigabytes is None:
+        return None
+    if gigabytes < 0:
+        drift["vram_gb"] += 1
         return None
     figure = gigabytes * GB
     return float(round(figure)) if figure - figure == 0 else figure

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 from typing import NamedTuple
 
 from exporter.records import (
@@ -26,6 +27,10 @@ OBJECTS: tuple[type[Record], ...]
 OBJECTS = (Node, NodeModel, NodeGpu, PeerLink, WakeableNode, WakeableModel, Worker, WorkerGpu)
 
 
+INFINITY = float("inf")
+KINDS = ("mesh-llm", "agent-lightning")
+
+
 class WorkerRules(NamedTuple):
     """The limits of silence of a worker fleet, in seconds."""
 
@@ -41,7 +46,7 @@ class Limits(NamedTuple):
 
 
 class Fleet:
-    """What is known of one fleet. Not safe for threads: the poller's lock is around it."""
+    """What is known of one fleet. Not safe for threads: only the publisher's uses it."""
 
     def __init__(self, name: str, rules: WorkerRules, limits: Limits) -> None:
         self.name = name
@@ -51,6 +56,7 @@ class Fleet:
         self._store: tuple[StoreReading, float] | None = None
         self._memory = MeshMemory()
         self._judged: tuple[StoreReading, Tables] | None = None
+        self.expires = INFINITY
 
     def receive(self, source: str, reading: MeshReading | StoreReading, fresh_until: float) -> None:
         """Take a source's newest reading; `fresh_until` is on the monotonic clock of `tables`."""
@@ -59,17 +65,24 @@ class Fleet:
         else:
             self._store = (reading, fresh_until)
 
-    def tables(self, now: float) -> tuple[Tables, Counter[type[Record]]]:
+    def tables(self, now: float, kinds: Collection[str] = KINDS) -> tuple[Tables, Counter[type[Record]]]:
         """Judge what is fresh at `now` (monotonic, in seconds): the fleet's tables, and the records that limits cut.
 
-        Counts are of everything, before any limit.
+        Counts are of everything, before any limit, and there for the `kinds` of source that the fleet has. When the
+        first of what is fresh is so no longer, is in `expires` afterwards.
         """
+        until = [until for _, until in self._meshes.values()] + ([self._store[1]] if self._store else [])
+        self.expires = min((instant for instant in until if instant >= now), default=INFINITY)
         fresh = {source: reading for source, (reading, until) in self._meshes.items() if now <= until}
         nodes, self._memory = mesh_tables(fresh, self._memory, now)
         workers: Tables = {}
         if self._store is not None and now <= self._store[1]:
             workers = self._workers(self._store[0])
-        counts = {**count_mesh(self.name, nodes), **count_workers(self.name, workers)}
+        counts: Tables = {}
+        if "mesh-llm" in kinds:
+            counts |= count_mesh(self.name, nodes)
+        if "agent-lightning" in kinds:
+            counts |= count_workers(self.name, workers)
         return self._cut({**nodes, **workers, **counts})
 
     def _workers(self, reading: StoreReading) -> Tables:

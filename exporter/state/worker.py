@@ -17,6 +17,13 @@ FLAGGED = {"timeout": "attempt_timeout", "unresponsive": "attempt_unresponsive"}
 INFINITY = float("inf")
 
 
+class Outage(NamedTuple):
+    """A time in which nobody could read the store, so that nothing could be heard of its workers; its own clock."""
+
+    start: float
+    end: float
+
+
 class WorkerVerdict(NamedTuple):
     """A worker's status, why it is so, and the store's word where it differs.
 
@@ -28,13 +35,15 @@ class WorkerVerdict(NamedTuple):
     reported: str | None = None
 
 
-def worker_status(report: WorkerReport, attempt: Attempt | None, heartbeat_timeout: float) -> WorkerVerdict:
+def worker_status(
+    report: WorkerReport, attempt: Attempt | None, heartbeat_timeout: float, outage: Outage | None = None
+) -> WorkerVerdict:
     """Judge a worker at the instant of the read: silent, unrecognised, given up on, heartbeat only, in this order.
 
     `attempt` is the one it holds, or held at the read before; `heartbeat_timeout` is in seconds.
     """
     word = report.word
-    if silence(report, attempt) > heartbeat_timeout:
+    if silence(report, attempt, outage) > heartbeat_timeout:
         claimed = word if word in WORKER_STATUSES and word != "unknown" else None
         return WorkerVerdict("unknown", "silent", claimed)
     if word not in WORKER_STATUSES:
@@ -47,10 +56,11 @@ def worker_status(report: WorkerReport, attempt: Attempt | None, heartbeat_timeo
     return WorkerVerdict("unknown", flagged)
 
 
-def silence(report: WorkerReport, attempt: Attempt | None) -> float:
+def silence(report: WorkerReport, attempt: Attempt | None, outage: Outage | None = None) -> float:
     """Seconds since the newest evidence that a worker lives, at the instant of the read; infinite without any.
 
-    `last_idle` is no evidence, the store's watchdog moves it for the dead. Evidence from the future has age 0.
+    `last_idle` is no evidence, the store's watchdog moves it for the dead. Evidence from the future has age 0. The time
+    of the last `outage` does not count: a store that was away heard nobody.
     """
     newest = -INFINITY
     if report.last_heartbeat is not None:
@@ -61,11 +71,18 @@ def silence(report: WorkerReport, attempt: Attempt | None) -> float:
         newest = report.last_busy
     if attempt is not None and attempt.attempt == report.attempt and attempt.last_heartbeat is not None:
         newest = max(newest, attempt.last_heartbeat)
-    return max(0.0, report.read_at - newest)
+    return _age(newest, report.read_at, outage)
 
 
-def telemetry_stale(report: WorkerReport, heartbeat_timeout: float) -> bool | None:
+def telemetry_stale(report: WorkerReport, heartbeat_timeout: float, outage: Outage | None = None) -> bool | None:
     """Tell whether a worker's heartbeats stopped; None where it never sent one."""
     if report.last_heartbeat is None:
         return None
-    return report.read_at - report.last_heartbeat > heartbeat_timeout
+    return _age(report.last_heartbeat, report.read_at, outage) > heartbeat_timeout
+
+
+def _age(instant: float, now: float, outage: Outage | None) -> float:
+    age = max(0.0, now - instant)
+    if outage is not None and age > 0 and instant < outage.end:
+        age -= max(0.0, min(outage.end, now) - max(outage.start, instant))
+    return age

@@ -17,7 +17,7 @@ from exporter.records import (
 )
 from exporter.records.reading import StoreReading
 from exporter.records.table import Tables
-from exporter.state.worker import INFINITY, WorkerVerdict, silence, telemetry_stale, worker_status
+from exporter.state.worker import INFINITY, Outage, WorkerVerdict, silence, telemetry_stale, worker_status
 
 _UNTOLD = WorkerReport(fleet="", worker="", word="", read_at=0)
 
@@ -27,15 +27,16 @@ def worker_tables(reading: StoreReading, heartbeat_timeout: float, forget_after:
 
     One that has been silent for longer than `forget_after` is dropped: a 0.3 store never deletes a worker.
     """
+    outage = None if reading.outage is None else Outage(*reading.outage)
     workers: list[Worker] = []
     assignments: list[Assignment] = []
     measured: set[str] = set()
     for report in reading.workers:
         attempt = reading.attempts.get(report.worker)
-        verdict = worker_status(report, attempt, heartbeat_timeout)
+        verdict = worker_status(report, attempt, heartbeat_timeout, outage)
         if verdict.reason == "silent" and forget_after < silence(report, attempt) < INFINITY:
             continue
-        worker = _worker(report, verdict, heartbeat_timeout)
+        worker = _worker(report, verdict, telemetry_stale(report, heartbeat_timeout, outage))
         workers.append(worker)
         if worker.telemetry_stale == 0:
             measured.add(worker.worker)
@@ -68,8 +69,7 @@ def drift_of(reading: StoreReading) -> Counter[str]:
     return +drift
 
 
-def _worker(report: WorkerReport, verdict: WorkerVerdict, heartbeat_timeout: float) -> Worker:
-    stale = telemetry_stale(report, heartbeat_timeout)
+def _worker(report: WorkerReport, verdict: WorkerVerdict, stale: bool | None) -> Worker:
     told = report if stale is False else _UNTOLD
     return Worker(
         fleet=report.fleet,

@@ -50,6 +50,7 @@ class CannedStore:
             timeout=5,
             stale_after=30,
             clock=clock,
+            monotonic=clock,
             connect=self._connect,
         )
 

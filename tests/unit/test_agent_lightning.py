@@ -123,6 +123,20 @@ def test_an_endless_store_is_bounded_by_the_deadline() -> None:
     assert (caught.value.result, asked) == ("timeout", 50)
 
 
+def test_a_page_larger_than_asked_for_is_refused() -> None:
+    pages = [[f"w{number}" for number in range(501)]]
+    with pytest.raises(SourceError, match="expected at most 500 workers in a page, got 501") as caught:
+        CannedStore().read(workers_in(pages, lambda n: 501), NOW)
+    assert caught.value.result == "too_large"
+
+
+def test_a_list_without_end_is_refused() -> None:
+    page = [f"w{number}" for number in range(500)]
+    with pytest.raises(SourceError, match="expected at most 1000000 workers, got more") as caught:
+        CannedStore().read(workers_in([page] * 2001, lambda n: 2**62), NOW)
+    assert caught.value.result == "too_large"
+
+
 def test_rollouts_are_counted_by_status_without_being_listed() -> None:
     statuses = ["queuing"] * 7 + ["succeeded"] * 900 + ["failed"] * 3 + ["running"] * 2 + ["preparing", "requeuing"]
     reading = CannedStore().read(store_answer([], [rollout(f"r{n}", said) for n, said in enumerate(statuses)]), NOW)

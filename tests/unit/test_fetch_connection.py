@@ -116,6 +116,24 @@ def test_a_connection_that_the_server_closes_is_opened_again(scheme: str, header
         assert server.connections == 2
 
 
+def test_all_answers_of_a_read_together_have_a_cap() -> None:
+    with Loopback(sends(answer(b"12345"), answer(b"67890"))) as server:
+        place = endpoint(f"http://127.0.0.1:{server.port}")
+        with Session(place, Deadline(20), resolve=Resolver(), max_total=9) as session:
+            assert session.get("/1").body == b"12345"
+            with pytest.raises(SourceError) as caught:
+                session.get("/2")
+    assert caught.value.result == "too_large"
+
+
+def test_credentials_that_a_server_sends_back_are_not_quoted() -> None:
+    echo = b"HTTP/1.1 200 OK\r\nContent-Encoding: canary-key\r\nContent-Length: 2\r\n\r\n{}"
+    with Loopback(sends(echo)) as server:
+        error = failure(endpoint(f"http://127.0.0.1:{server.port}", key=Secret("canary-key")))
+    assert "***" in str(error)
+    assert "canary" not in str(error)
+
+
 def test_a_request_is_repeated_once_only() -> None:
     with Loopback(sends(answer(b"1")), sends(b""), sends(answer(b"2"))) as server:
         with pytest.raises(SourceError, match=r"^GET /2: expected an answer, got a closed connection$") as caught:

@@ -70,6 +70,13 @@ def test_what_is_not_finite_is_dropped_counted_and_costs_nobody_else(size: float
     assert lines(family, Thing("a", size=size), Thing("b", size=2.0)) == (b't_size_bytes{thing="b"} 2.0\n', 1, 1)
 
 
+@pytest.mark.parametrize("size", ["5", "1,2", '"', True, [1.0], 10**400, 2**63, object()])
+def test_what_is_no_number_is_dropped_counted_and_costs_nobody_else(size: object) -> None:
+    family = Family("t_size_bytes", Thing, Value("size"), "Size.")
+    things = (Thing("a", size=size), Thing("b", size=2.0), Thing("c", size=3))  # type: ignore[arg-type]
+    assert lines(family, *things) == (b't_size_bytes{thing="b"} 2.0\nt_size_bytes{thing="c"} 3\n', 2, 1)
+
+
 def test_a_counter_below_zero_is_dropped_and_a_gauge_is_not() -> None:
     counter = Family("t_things_total", Thing, Value("count"), "Count.")
     gauge = Family("t_things", Thing, Value("count"), "Count.")

@@ -180,8 +180,8 @@ MALFORMED = {
     "no id": (b"{}", "got another shape: Object missing required field `node_id`"),
     "id null": (b'{"node_id": null}', "got another shape: Expected `str`, got `null` - at `$.node_id`"),
     "id a number": (b'{"node_id": 7}', "got another shape: Expected `str`, got `int` - at `$.node_id`"),
-    "flag a string": (b'{"node_id": "a", "is_host": "yes"}', "Expected `bool`, got `str` - at `$.is_host`"),
-    "peers an object": (b'{"node_id": "a", "peers": {}}', "Expected `array`, got `object` - at `$.peers`"),
+    "flag a string": (b'{"node_id": "a", "is_host": "yes"}', "Expected `bool | null`, got `str` - at `$.is_host`"),
+    "peers an object": (b'{"node_id": "a", "peers": {}}', "Expected `array | null`, got `object` - at `$.peers`"),
     "10**400 requests": (b'{"node_id": "a", "inflight_requests": 1%s}' % (b"0" * 400), "expected a mesh-llm status"),
     "negative requests": (b'{"node_id": "a", "inflight_requests": -1}', "Expected `int` >= 0"),
     "1e400 GB": (b'{"node_id": "a", "my_vram_gb": 1e400}', "expected a mesh-llm status"),
@@ -216,3 +216,20 @@ def test_a_console_is_asked_for_its_status_and_nothing_else() -> None:
         assert source.read(Deadline(20)).observer == "a"
         assert source.name == f"127.0.0.1:{upstream.port}/proxied"
         assert [head.partition(" HTTP")[0] for head in upstream.heads] == ["GET /proxied/api/status"]
+
+
+def test_null_is_not_said() -> None:
+    nothing = dict.fromkeys(
+        ("peers", "gpus", "wakeable_nodes", "serving_models", "hosted_models", "runtime", "is_host")
+    )
+    reading = parse(json.dumps({"node_id": "n", **nothing, "runtime": {"models": None}}).encode(), "eu")
+    [own] = reading.sightings
+    assert (own.view.is_host, own.view.serving, own.view.has_activity, own.models, own.gpus) == (False,) * 3 + ((), ())
+    assert reading.drift == {}
+
+
+def test_less_than_no_memory_is_drift_and_not_said() -> None:
+    body = {"node_id": "n", "my_vram_gb": -5, "peers": [{"id": "p", "vram_gb": -0.5}, {"id": "q", "vram_gb": 2}]}
+    reading = parse(json.dumps(body).encode(), "eu")
+    assert [sighting.view.vram_bytes for sighting in reading.sightings] == [None, None, 2e9]
+    assert reading.drift == {"vram_gb": 2}

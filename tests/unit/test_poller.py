@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,12 +24,14 @@ from exporter.state.fleet import Fleet, Limits, WorkerRules
 class Scripted:
     """A source whose reads give, one after the other, what the test puts into `answers`; then they block."""
 
-    kind = "scripted"
     timeout = 1.0
 
-    def __init__(self, fleet: str, name: str, *answers: Reading | Exception, optional: bool = False) -> None:
+    def __init__(
+        self, fleet: str, name: str, *answers: Reading | Exception, kind: str = "mesh-llm", optional: bool = False
+    ) -> None:
         self.fleet = fleet
         self.name = name
+        self.kind = kind
         self.optional = optional
         self.interval = 0.001
         self.stale_after = 100.0
@@ -93,11 +96,11 @@ def soon(condition: Callable[[], bool]) -> None:
 
 
 def up(source: Scripted) -> str:
-    return f'rollcall_source_up{{fleet="{source.fleet}",source="{source.name}",kind="scripted"}}'
+    return f'rollcall_source_up{{fleet="{source.fleet}",source="{source.name}",kind="{source.kind}"}}'
 
 
 def reads(source: Scripted, result: str) -> str:
-    labels = f'fleet="{source.fleet}",source="{source.name}",kind="scripted",result="{result}"'
+    labels = f'fleet="{source.fleet}",source="{source.name}",kind="{source.kind}",result="{result}"'
     return f"rollcall_source_reads_total{{{labels}}}"
 
 
@@ -116,7 +119,8 @@ def test_a_source_that_breaks_costs_nobody_else_a_sample(caplog: pytest.LogCaptu
     )
     assert found['rollcall_node_state{fleet="c",node="n1",state="standby"}'] == "1"
     assert "a reading failed in a way nobody foresaw" in caplog.text
-    assert "source is down source=refused:1 fleet=b connection refused" in caplog.text
+    said = [record.said for record in caplog.records if record.message == "a source is down"]  # type: ignore[attr-defined]
+    assert {"fleet": "b", "source": "refused:1", "result": "refused", "error": "connection refused"} in said
 
 
 def test_a_source_that_hangs_holds_up_only_itself() -> None:
@@ -127,14 +131,17 @@ def test_a_source_that_hangs_holds_up_only_itself() -> None:
         assert not any('fleet="a"' in sample for sample in samples(poller))
 
 
-def test_every_row_of_the_counts_is_there_once_a_source_was_tried() -> None:
-    down = Scripted("a", "down:1", SourceError("timeout", "no whole answer"))
-    with polling(down) as poller:
-        soon(lambda: up(down) in samples(poller))
+@pytest.mark.parametrize(
+    ("kinds", "rows"), [(["mesh-llm"], 14), (["agent-lightning"], 10), (["mesh-llm", "agent-lightning"], 24)]
+)
+def test_every_row_of_the_counts_is_there_for_what_a_fleet_has(kinds: list[str], rows: int) -> None:
+    down = [Scripted("a", f"{kind}:1", SourceError("timeout", "no whole answer"), kind=kind) for kind in kinds]
+    with polling(*down) as poller:
+        soon(lambda: {up(source) for source in down} <= samples(poller).keys())
         counts = {
-            sample for sample in samples(poller) if sample.startswith(("rollcall_nodes", "rollcall_w", "rollcall_r"))
+            sample for sample in samples(poller) if re.match("rollcall_(nodes|wakeables|workers|rollouts){", sample)
         }
-    assert len(counts) == 4 * 3 + 2 + 3 + 7
+    assert len(counts) == rows
 
 
 def test_a_default_source_that_never_answered_exports_nothing(caplog: pytest.LogCaptureFixture) -> None:
@@ -145,13 +152,14 @@ def test_a_default_source_that_never_answered_exports_nothing(caplog: pytest.Log
         assert caplog.records == []
         default.answers.put(mesh("local", "n1"))
         soon(lambda: samples(poller).get(up(default)) == "1")
+        assert not any(sample.startswith(("rollcall_workers", "rollcall_rollouts")) for sample in samples(poller))
         default.answers.put(SourceError("refused", "x"))
         soon(lambda: samples(poller).get(up(default)) == "0")
 
 
 def test_a_store_that_cannot_be_read_loses_its_workers_when_they_are_stale_and_nobody_is_silent() -> None:
     clock = Clock()
-    source = Scripted("t", "store:1", store("t", "w1"))
+    source = Scripted("t", "store:1", store("t", "w1"), kind="agent-lightning")
     row = 'rollcall_worker_status{fleet="t",worker="w1",status="idle"}'
     with polling(source, clock=clock) as poller:
         soon(lambda: samples(poller).get(row) == "1")
@@ -166,6 +174,32 @@ def test_a_store_that_cannot_be_read_loses_its_workers_when_they_are_stale_and_n
         assert samples(poller)['rollcall_workers{fleet="t",status="idle"}'] == "0"
         source.answers.put(store("t", "w1"))
         soon(lambda: samples(poller).get(row) == "1")
+
+
+def test_what_is_stale_goes_though_its_source_never_comes_back() -> None:
+    clock = Clock()
+    source = Scripted("a", "s:1", mesh("a", "n1"))
+    with polling(source, clock=clock) as poller:
+        soon(lambda: samples(poller).get(up(source)) == "1")
+        clock.now += 101.0
+        soon(lambda: not any(sample.startswith("rollcall_node_state") for sample in samples(poller)))
+        soon(lambda: samples(poller).get(up(source)) == "0")
+        assert samples(poller)[reads(source, "timeout")] == "1"
+        assert not poller.turning()
+
+
+def test_a_fleet_that_cannot_be_judged_or_rendered_costs_no_other_fleet_and_counts_as_malformed() -> None:
+    view = NodeView(fleet="bad", observer="n", node="n", own=True)
+    unjudged = Scripted("bad", "bad:1", MeshReading(observer="n", sightings=(Sighting(view, 7),)))  # type: ignore[arg-type]
+    numbered = NodeView(fleet="odd", observer="n", node="n", own=True, hostname=5)  # type: ignore[arg-type]
+    unrendered = Scripted("odd", "odd:1", MeshReading(observer="n", sightings=(Sighting(numbered),)))
+    fine = Scripted("good", "good:1", mesh("good", "n1"), mesh("good", "n2"))
+    with polling(unjudged, unrendered, fine) as poller:
+        soon(lambda: 'rollcall_node_info{fleet="good",node="n2"' in " ".join(samples(poller)))
+        soon(lambda: samples(poller).get(up(unjudged)) == "0")
+        found = samples(poller)
+    assert (found[up(fine)], found[reads(unjudged, "malformed")]) == ("1", "1")
+    assert not any(sample.startswith("rollcall_node") and 'fleet="good"' not in sample for sample in found)
 
 
 def test_it_turns_from_the_first_attempt_until_a_source_is_stuck() -> None:
@@ -184,7 +218,7 @@ def test_drift_is_counted_at_every_read() -> None:
     word = NodeView(fleet="a", observer="n", node="n", own=True, word="hibernating")
     reading = MeshReading(observer="n", sightings=(Sighting(word),), drift={"peers": 2})
     source = Scripted("a", "s:1", reading, reading)
-    key = 'rollcall_source_drift_total{fleet="a",source="s:1",kind="scripted",field='
+    key = 'rollcall_source_drift_total{fleet="a",source="s:1",kind="mesh-llm",field='
     with polling(source) as poller:
         soon(lambda: samples(poller).get(reads(source, "ok")) == "2")
         found = samples(poller)
