@@ -141,8 +141,9 @@ class Poller:
         if together.value is not None:
             self.snapshot = together.value
             return
-        for name, tables in slices.items():
+        for name in slices:
             self._exposition.forget(name)
+        for name, tables in slices.items():
             alone = isolated(name, partial(self._exposition.publish, {name: tables}, left_out), self._clock)
             if alone.value is None:
                 self._exposition.forget(name)

@@ -33,6 +33,7 @@ class Scripted:
         self.name = name
         self.kind = kind
         self.optional = optional
+        self.asked = 0
         self.interval = 0.001
         self.stale_after = 100.0
         self.answers: SimpleQueue[Reading | Exception] = SimpleQueue()
@@ -40,6 +41,7 @@ class Scripted:
             self.answers.put(answer)
 
     def read(self, deadline: Deadline) -> Reading:
+        self.asked += 1
         answer = self.answers.get()
         if isinstance(answer, Exception):
             raise answer
@@ -180,7 +182,7 @@ def test_what_is_stale_goes_though_its_source_never_comes_back() -> None:
     clock = Clock()
     source = Scripted("a", "s:1", mesh("a", "n1"))
     with polling(source, clock=clock) as poller:
-        soon(lambda: samples(poller).get(up(source)) == "1")
+        soon(lambda: samples(poller).get(up(source)) == "1" and source.asked == 2)
         clock.now += 101.0
         soon(lambda: not any(sample.startswith("rollcall_node_state") for sample in samples(poller)))
         soon(lambda: samples(poller).get(up(source)) == "0")
@@ -208,7 +210,7 @@ def test_it_turns_from_the_first_attempt_until_a_source_is_stuck() -> None:
     with polling(source, clock=clock) as poller:
         assert not poller.turning()
         source.answers.put(mesh("a", "n1"))
-        soon(poller.turning)
+        soon(lambda: poller.turning() and source.asked == 2)
         clock.now += 100.0
         soon(lambda: not poller.turning())
     assert not poller.turning()
