@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from exporter.exposition.blocks import TableText
 from exporter.exposition.snapshot import Snapshot
@@ -12,6 +13,14 @@ from exporter.records import FamilySeries, Record
 from exporter.records.table import Tables, first
 
 LeftOut = Mapping[type[Record], int]
+
+
+class _Shown(NamedTuple):
+    """The text of a table, and which records of it were admitted: the first `fit` by rank."""
+
+    text: TableText
+    records: Sequence[Record]
+    fit: int
 
 
 class Exposition:
@@ -29,8 +38,7 @@ class Exposition:
             self._by_record.setdefault(family.record, []).append(family)
         self._tables: dict[str, Tables] = {}
         self._left_out: dict[str, LeftOut] = {}
-        self._texts: dict[tuple[type[Record], str], TableText] = {}
-        self._shown: dict[tuple[type[Record], str], tuple[Sequence[Record], int]] = {}
+        self._texts: dict[tuple[type[Record], str], _Shown] = {}
 
     def publish(self, slices: Mapping[str, Tables | None], left_out: Mapping[str, LeftOut] | None = None) -> Snapshot:
         """Take the new tables of some slices (None: the slice is gone) and give the snapshot that follows.
@@ -54,7 +62,7 @@ class Exposition:
         """Update every table's text with the records that fit; returns how many did not, by table."""
         budget = self._limit
         over: Counter[type[Record]] = Counter()
-        texts: dict[tuple[type[Record], str], TableText] = {}
+        texts: dict[tuple[type[Record], str], _Shown] = {}
         for record, families in self._by_record.items():
             cost = sum(family.rows for family in families)
             for name in sorted(self._tables):
@@ -65,23 +73,22 @@ class Exposition:
                 if fit:
                     texts[record, name] = self._text(record, name, records, fit)
         self._texts = texts
-        self._shown = {key: shown for key, shown in self._shown.items() if key in texts}
         return over
 
-    def _text(self, record: type[Record], name: str, records: Sequence[Record], fit: int) -> TableText:
-        text = self._texts.get((record, name)) or TableText(record, self._by_record[record])
-        shown = self._shown.get((record, name))
-        if shown is None or shown[0] is not records or shown[1] != fit:
-            text.update(records if fit == len(records) else first(records, fit))
-            self._shown[record, name] = (records, fit)
-        return text
+    def _text(self, record: type[Record], name: str, records: Sequence[Record], fit: int) -> _Shown:
+        shown = self._texts.get((record, name))
+        if shown is not None and shown.records is records and shown.fit == fit:
+            return shown
+        text = shown.text if shown else TableText(record, self._by_record[record])
+        text.update(records if fit == len(records) else first(records, fit))
+        return _Shown(text, records, fit)
 
     def _compose(self, over: Counter[type[Record]]) -> Snapshot:
         for left_out in self._left_out.values():
             over.update(left_out)
         by_record: dict[type[Record], list[TableText]] = {}
-        for (record, _), text in self._texts.items():
-            by_record.setdefault(record, []).append(text)
+        for (record, _), shown in self._texts.items():
+            by_record.setdefault(record, []).append(shown.text)
         parts: list[tuple[Family, list[bytes]]] = []
         series = []
         for family in self._families:

@@ -84,6 +84,16 @@ def test_the_limit_admits_the_first_records_and_counts_the_rest() -> None:
     assert [(each.series, each.dropped) for each in grown.series] == [(6, 0), (12, 0)]
 
 
+def test_a_slice_that_cannot_be_rendered_loses_nothing_of_the_others() -> None:
+    exposition = Exposition([SIZE, Family("t_info", Box, Value(None, ("state",)), "Info.")], 1000)
+    broken: Tables = {Box: (Box("z", "b", state=5),)}  # type: ignore[arg-type]
+    fine = boxes("x", 3)
+    with pytest.raises(TypeError):
+        exposition.publish({"a": fine, "b": broken})
+    exposition.forget("b")
+    assert text(exposition, a=fine).count('fleet="x"') == 6
+
+
 def test_what_another_limit_left_out_is_counted_too() -> None:
     exposition = Exposition([SIZE, STATE], 1000)
     snapshot = exposition.publish({"a": boxes("x", 1)}, {"a": {Box: 4}})
