@@ -193,3 +193,18 @@ def test_finished_run_whose_runners_left(store: Lightning, tmp_path: Path) -> No
         assert seen.alerts("firing") == seen.alerts("pending") == []
         store.enqueue()
         wait_until(lambda: seen.alerts("firing") == ["first", "second"], "an alert for work without workers", LONG / 2)
+
+
+def test_new_run_beside_a_runner_that_left(store: Lightning, tmp_path: Path) -> None:
+    """An idle runner of an earlier run is silent, and nobody is alarmed while others do the work."""
+    with scene(tmp_path, calm=store.url) as seen, runner(store, "of-the-new-run"):
+        with runner(store, "of-the-old-run"):
+            seen.reaches("of-the-old-run", IDLE)
+            seen.reaches("of-the-new-run", IDLE)
+        seen.reaches("of-the-old-run", ("unknown", "silent", "idle"))
+        store.enqueue()
+        seen.reaches("of-the-new-run", BUSY)
+        store.enqueue()
+        seen.settle()
+        assert seen.prometheus.query("fleet:rollcall_rollouts_open:sum == 2")
+        assert seen.alerts("firing") == seen.alerts("pending") == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -16,6 +17,9 @@ RULES = sorted(PROMETHEUS.glob("rules/*.yml"))
 TESTS = sorted(PROMETHEUS.glob("tests/*.yml"))
 PACKAGES = {"promtool": "prometheus", "amtool": "prometheus-alertmanager"}
 ALERTMANAGER = PROMETHEUS / "alertmanager.yml"
+MATCHER = re.compile(r'(\w+) *(=|!=|=~|!~) *"(.*)"')
+
+Labels = dict[str, str]
 
 
 def _run(tool: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
@@ -74,6 +78,12 @@ def _cases(test: dict[str, Any]) -> list[dict[str, Any]]:
     return cases
 
 
+def test_an_exporter_is_seen_to_be_down_for_all_and_for_its_fleet() -> None:
+    cases = [case for path in TESTS for test in yaml.safe_load(path.read_text())["tests"] for case in _cases(test)]
+    alerts = [alert for case in cases if case["alertname"] == "RollcallDown" for alert in case["exp_alerts"]]
+    assert {"fleet" in alert["exp_labels"] for alert in alerts} == {True, False}
+
+
 @pytest.mark.parametrize("record", RECORDS)
 def test_every_record_is_tested_with_samples(record: str) -> None:
     tests = [test for path in TESTS for test in yaml.safe_load(path.read_text())["tests"]]
@@ -113,6 +123,7 @@ def test_amtool_accepts_the_configuration() -> None:
         (("alertname=RollcallWorkerUnknown", "severity=warning", "fleet=training", "worker=Worker-0"), "webhook"),
         (("alertname=RollcallWorkerHeartbeatOnly", "severity=ticket", "fleet=training"), "webhook"),
         (("alertname=RollcallDown", "severity=critical"), "webhook"),
+        (("alertname=RollcallDown", "severity=critical", "fleet=training"), "webhook"),
         (("alertname=Watchdog", "severity=none"), "watchdog"),
     ],
     ids=lambda value: value if isinstance(value, str) else value[0].removeprefix("alertname="),
@@ -129,12 +140,52 @@ def test_notifications_are_grouped_and_tickets_repeat_slower() -> None:
     assert (route["repeat_interval"], ticket["repeat_interval"]) == ("4h", "4d")
 
 
-def test_inhibition() -> None:
+DOWN = {"alertname": "RollcallDown"}
+DOWN_EU = DOWN | {"fleet": "eu"}
+STORE_EU = {"alertname": "RollcallSourceDown", "fleet": "eu", "kind": "agent-lightning"}
+MESH_EU = STORE_EU | {"kind": "mesh-llm"}
+WORKER_EU = {"alertname": "RollcallWorkerUnknown", "fleet": "eu", "worker": "Worker-0"}
+TICKET_EU = WORKER_EU | {"alertname": "RollcallWorkerHeartbeatOnly"}
+ELSEWHERE = {"fleet": "us"}
+WATCHDOG = {"alertname": "Watchdog"}
+
+
+@pytest.mark.parametrize(
+    ("firing", "muted", "heard"),
+    [
+        (DOWN, (WORKER_EU, TICKET_EU, STORE_EU, MESH_EU, DOWN_EU), (DOWN, WATCHDOG)),
+        (
+            DOWN_EU,
+            (WORKER_EU, TICKET_EU, STORE_EU, MESH_EU),
+            (DOWN, DOWN_EU, DOWN | ELSEWHERE, WORKER_EU | ELSEWHERE, STORE_EU | ELSEWHERE, WATCHDOG),
+        ),
+        (STORE_EU, (WORKER_EU, TICKET_EU), (DOWN, DOWN_EU, STORE_EU, MESH_EU, WORKER_EU | ELSEWHERE, WATCHDOG)),
+        (MESH_EU, (), (DOWN, DOWN_EU, STORE_EU, WORKER_EU)),
+        (WORKER_EU, (), (DOWN, DOWN_EU, STORE_EU, WORKER_EU, TICKET_EU, WATCHDOG)),
+    ],
+    ids=["every exporter down", "a fleet's exporter down", "store down", "console down", "worker unknown"],
+)
+def test_inhibition(firing: Labels, muted: tuple[Labels, ...], heard: tuple[Labels, ...]) -> None:
+    assert [_mutes(firing, alert) for alert in muted] == [True] * len(muted)
+    assert [_mutes(firing, alert) for alert in heard] == [False] * len(heard)
+
+
+def _mutes(source: Labels, target: Labels) -> bool:
     rules = yaml.safe_load(ALERTMANAGER.read_text())["inhibit_rules"]
-    equal = {rule["source_matchers"][0]: rule.get("equal", []) for rule in rules}
-    assert equal == {'alertname = "RollcallDown"': [], 'alertname = "RollcallSourceDown"': ["fleet"]}
-    for rule in rules:
-        assert all(any(name in matcher for name in ALERTS) or "kind" in matcher for matcher in rule["source_matchers"])
+    return any(
+        all(_matches(matcher, source) for matcher in rule["source_matchers"])
+        and all(_matches(matcher, target) for matcher in rule["target_matchers"])
+        and all(source.get(label) == target.get(label) for label in rule.get("equal", ()))
+        for rule in rules
+    )
+
+
+def _matches(matcher: str, labels: Labels) -> bool:
+    """Whether a matcher holds; a missing label is an empty one, and expressions are anchored, as in Alertmanager."""
+    name, operator, value = MATCHER.fullmatch(matcher).groups()  # type: ignore[union-attr]
+    found = labels.get(name, "")
+    same = re.fullmatch(value, found) is not None if operator.endswith("~") else value == found
+    return same != operator.startswith("!")
 
 
 def test_a_plain_machine_and_compose_have_the_same_targets() -> None:
