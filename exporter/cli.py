@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-
-import msgspec
+from types import FrameType
+from typing import TYPE_CHECKING
 
 from exporter import __version__
-from exporter.config import Config, ConfigError, default_config, load, parse_address
 from exporter.log import FORMATS, LEVELS, set_up
+
+if TYPE_CHECKING:
+    from exporter.config import Config, ConfigError
 
 WRONG = 2
 """Exit status of a command line or a configuration that cannot be used."""
+
+ENDING = (signal.SIGTERM, signal.SIGINT)
+"""The signals that end the exporter with status 0, at any time."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -23,10 +30,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         status: int = options.run(options)
-    except ConfigError as error:
-        for line in str(error).splitlines():
-            sys.stderr.write(f"rollcall: {line}\n")
-        return WRONG
     except KeyboardInterrupt:
         return 130
     return status
@@ -72,14 +75,45 @@ def _add_demo(demo: argparse.ArgumentParser) -> None:
 
 
 def _serve(options: argparse.Namespace) -> int:
-    set_up(options.level, options.form)
-    from exporter.serve import serve
+    """Serve; the imports take longer than a supervisor may wait before it sends a signal, so handlers come first.
 
-    return serve(_config(options))
+    The kernel does not deliver a signal without a handler to PID 1, and what goes on after the server's end needs none.
+    """
+    with contextlib.ExitStack() as undo:
+        for number in ENDING:
+            undo.callback(signal.signal, number, signal.signal(number, _leave))
+        from exporter.config import ConfigError
+        from exporter.serve import serve
+
+        set_up(options.level, options.form)
+        try:
+            config = _config(options)
+        except ConfigError as error:
+            return _wrong(error)
+        status = serve(config)
+        for number in ENDING:
+            signal.signal(number, signal.SIG_IGN)
+        undo.pop_all()
+        return status
+
+
+def _leave(_number: int, _frame: FrameType | None) -> None:
+    """End the process at once: an exception could rise out of an import, a finalizer or a thread's start."""
+    os._exit(0)
+
+
+def _wrong(error: ConfigError) -> int:
+    for line in str(error).splitlines():
+        sys.stderr.write(f"rollcall: {line}\n")
+    return WRONG
 
 
 def _config(options: argparse.Namespace) -> Config:
     """The configuration file, or the defaults, with what the command line overrides."""
+    import msgspec
+
+    from exporter.config import ConfigError, default_config, load, parse_address
+
     config = load(Path(options.config), os.environ) if options.config is not None else default_config()
     if options.listen is not None:
         try:
@@ -92,7 +126,12 @@ def _config(options: argparse.Namespace) -> Config:
 
 
 def _check(options: argparse.Namespace) -> int:
-    load(Path(options.file), os.environ)
+    from exporter.config import ConfigError, load
+
+    try:
+        load(Path(options.file), os.environ)
+    except ConfigError as error:
+        return _wrong(error)
     sys.stdout.write(f"{options.file}: ok\n")
     return 0
 

@@ -7,7 +7,6 @@ import contextlib
 import signal
 import socket
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
@@ -15,50 +14,16 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from exporter.exposition import accepts_gzip, negotiate
+from exporter.http_protocol import READING, Protocol
 from exporter.scrape import Scrape
 
-HEAD_TIMEOUT = 5.0
-"""Seconds within which a client must have sent a whole request head."""
-
-GRACE = 1.0
-"""Seconds that scrapes under way have to end after SIGTERM."""
+GRACE = 0.7
+"""Seconds that answers under way have to end after SIGTERM."""
 
 PIECE = 2**18
 """Bytes written at once; between two pieces the server waits for a slow client to take what was written."""
-
-
-class Protocol(HttpToolsProtocol):
-    """uvicorn's HTTP/1.1 with a time limit on a request head, which uvicorn has none: `HEAD_TIMEOUT`."""
-
-    _head: asyncio.TimerHandle | None = None
-
-    def connection_made(self, transport: Any) -> None:
-        super().connection_made(transport)
-        self._wait_for_head()
-
-    def on_message_begin(self) -> None:
-        self._wait_for_head()
-        super().on_message_begin()
-
-    def on_headers_complete(self) -> None:
-        self._stop_waiting()
-        super().on_headers_complete()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._stop_waiting()
-        super().connection_lost(exc)
-
-    def _wait_for_head(self) -> None:
-        self._stop_waiting()
-        self._head = self.loop.call_later(HEAD_TIMEOUT, self.transport.close)
-
-    def _stop_waiting(self) -> None:
-        if self._head is not None:
-            self._head.cancel()
-            self._head = None
 
 
 class Server(uvicorn.Server):
@@ -66,10 +31,29 @@ class Server(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self.handle_exit, number, None)
-        yield
+        """The handlers that were there before are back at the end, as uvicorn does, but no signal is raised again."""
+        previous = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGTERM, signal.SIGINT)}
+        try:
+            yield
+        finally:
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End within `GRACE` seconds.
+
+        uvicorn's own limit cancels the application and logs an error for each answer that it cuts off, but not where
+        the client is gone: so the connections go first.
+        """
+        limit = asyncio.get_running_loop().call_later(GRACE, self._cut_off)
+        await super().shutdown(sockets)
+        limit.cancel()
+
+    def _cut_off(self) -> None:
+        for connection in self.server_state.connections:
+            connection.transport.abort()
+        for task in self.server_state.tasks:
+            task.cancel()
 
 
 def application(scrape: Scrape, ready: Callable[[], bool], page: Callable[[], str]) -> ASGIApp:
@@ -93,20 +77,19 @@ def application(scrape: Scrape, ready: Callable[[], bool], page: Callable[[], st
     )
 
     async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"] == "/metrics":
-            # uvicorn cancels what is under way when GRACE is over, and logs a traceback of whatever is raised.
-            with contextlib.suppress(asyncio.CancelledError):
+        # uvicorn logs a traceback of whatever is raised.
+        with contextlib.suppress(asyncio.CancelledError):
+            if scope["method"] not in READING:
+                await _send(send, 405, [(b"allow", ", ".join(READING).encode()), (b"content-length", b"0")], [])
+            elif scope["path"] == "/metrics":
                 await _metrics(scrape, scope, send)
-        else:
-            await pages(scope, receive, send)
+            else:
+                await pages(scope, receive, send)
 
     return dispatch
 
 
 async def _metrics(scrape: Scrape, scope: Scope, send: Send) -> None:
-    if scope["method"] not in ("GET", "HEAD"):
-        await _send(send, 405, [(b"allow", b"GET, HEAD")], [])
-        return
     headers: dict[bytes, bytes] = {}
     for name, text in scope["headers"]:
         headers[name] = headers[name] + b"," + text if name in headers else text
@@ -142,16 +125,20 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def run(app: ASGIApp, listener: socket.socket) -> None:
-    """Serve until SIGTERM or SIGINT; requests under way have `GRACE` seconds to end."""
-    config = uvicorn.Config(
+    """Serve until SIGTERM or SIGINT; answers under way have `GRACE` seconds to end."""
+    Server(configure(app)).run(sockets=[listener])
+
+
+def configure(app: ASGIApp, protocol: type[Protocol] = Protocol) -> uvicorn.Config:
+    """uvicorn's configuration for an application."""
+    return uvicorn.Config(
         app,
         loop="uvloop",
-        http=Protocol,
+        http=protocol,
         ws="none",
         lifespan="off",
         log_config=None,
         access_log=False,
         server_header=False,
-        timeout_graceful_shutdown=GRACE,  # type: ignore[arg-type]
+        timeout_graceful_shutdown=1,
     )
-    Server(config).run(sockets=[listener])

@@ -6,6 +6,9 @@ import enum
 
 from exporter.families import Family
 
+LONGEST = 8192
+"""Characters of an Accept or Accept-Encoding header that are parsed."""
+
 
 class Format(enum.Enum):
     """Text 0.0.4 or OpenMetrics 1.0, by content type."""
@@ -62,7 +65,7 @@ def accepts_gzip(accept_encoding: str | None) -> bool:
 
 def _ranges(field: str) -> list[tuple[str, dict[str, str]]]:
     ranges = []
-    for item in field.split(","):
+    for item in field[:LONGEST].split(","):
         name, *parameters = item.split(";")
         found = {}
         for parameter in parameters:

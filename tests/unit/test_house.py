@@ -32,7 +32,8 @@ LAYERS = {
     "poller": {"records", "sources", "state", "exposition", "health", "isolate"},
     "pages": {"exposition", "health"},
     "scrape": {"records", "families", "exposition", "collection"},
-    "server": {"exposition", "scrape"},
+    "http_protocol": set(),
+    "server": {"exposition", "scrape", "http_protocol"},
     "demo": {"config", "log"},
     "log": set(),
 }

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Callable
-from threading import Event
+import logging
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from threading import Event, Thread
 
 import pytest
-from starlette.types import ASGIApp
+import uvicorn
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from exporter.collection import Collection
 from exporter.exposition import Exposition, Format
 from exporter.families import LIVE, POLLED
 from exporter.health import SourceHealth
+from exporter.http_protocol import Protocol
 from exporter.pages.landing import landing
 from exporter.records import Host, Store
 from exporter.records.table import Tables
 from exporter.scrape import Scrape
-from exporter.server import PIECE, application
+from exporter.server import PIECE, application, configure, listen
 from exporter.sources.collector import Collector, CollectorError
 from tests.unit.asgi import ask
 
@@ -71,7 +77,7 @@ def test_a_large_body_is_sent_in_pieces_and_whole() -> None:
 def test_only_reading_is_allowed(method: str) -> None:
     app, _ = make()
     assert (ask(app, "/metrics", method).status, ask(app, "/metrics", method).headers["allow"]) == (405, "GET, HEAD")
-    assert ask(app, "/", method).status == 405
+    assert ask(app, "/", method).status == ask(app, "/nothing", method).status == 405
 
 
 def test_head_says_what_get_would_without_the_body() -> None:
@@ -81,7 +87,17 @@ def test_head_says_what_get_would_without_the_body() -> None:
     assert int(answer.headers["content-length"]) > 1000
 
 
-@pytest.mark.parametrize("accept", ["application/openmetrics-text;version=1.x", "\xff", ";;q=", "*/*;q=2", "a" * 8000])
+@pytest.mark.parametrize(
+    "accept",
+    [
+        "application/openmetrics-text;version=1.x",
+        "\xff",
+        ";;q=",
+        "*/*;q=2",
+        pytest.param("a" * 8000, id="long"),
+        pytest.param("a," * 4096 + "application/openmetrics-text", id="OpenMetrics behind 8,192 characters"),
+    ],
+)
 def test_no_accept_header_is_an_error(accept: str) -> None:
     app, _ = make()
     answer = ask(app, "/metrics", accept=accept)
@@ -108,6 +124,104 @@ def test_the_landing_page_names_the_sources_and_escapes_them() -> None:
     answer = ask(app, "/")
     assert "default-src 'none'" in answer.headers["content-security-policy"]
     assert b"No source has answered yet" in answer.body
+
+
+SIZE = 2**25
+"""Bytes of an answer that no socket takes at once."""
+
+
+async def at_once(scope: Scope, receive: Receive, send: Send) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % SIZE)]})
+    await send({"type": "http.response.body", "body": bytes(SIZE)})
+
+
+async def in_pieces(scope: Scope, receive: Receive, send: Send) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % SIZE)]})
+    for _ in range(SIZE // PIECE):
+        await send({"type": "http.response.body", "body": bytes(PIECE), "more_body": True})
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def crash(scope: Scope, receive: Receive, send: Send) -> None:
+    raise ZeroDivisionError
+
+
+class Hasty(Protocol):
+    answer_timeout = 0.2
+
+
+@contextmanager
+def serving(app: ASGIApp, protocol: type[Protocol] = Protocol) -> Iterator[tuple[uvicorn.Server, socket.socket]]:
+    """A server in a thread, and a client that has little room for what it has not read."""
+    server = uvicorn.Server(configure(app, protocol))
+    listener = listen("127.0.0.1", 0)
+    address = listener.getsockname()
+    thread = Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    try:
+        with socket.socket() as client:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            client.settimeout(60)
+            client.connect(address)
+            yield server, client
+    finally:
+        server.should_exit = True
+        thread.join(60)
+    assert not thread.is_alive()
+
+
+def take(client: socket.socket) -> int:
+    """Read until the server closes; the number of bytes."""
+    taken = 0
+    with suppress(ConnectionError):
+        while data := client.recv(2**20):
+            taken += len(data)
+    return taken
+
+
+@pytest.mark.parametrize("requests", [1, 3])
+@pytest.mark.parametrize("app", [at_once, in_pieces])
+def test_a_client_that_does_not_take_its_answer_is_cut_off(
+    app: ASGIApp, requests: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    with serving(app, Hasty) as (server, client):
+        client.sendall(b"GET / HTTP/1.1\r\n\r\n" * requests)
+        with suppress(ConnectionError):
+            client.recv(1)
+        until = time.monotonic() + 60
+        while server.server_state.connections or server.server_state.tasks:
+            assert time.monotonic() < until, "expected the connection to be closed"
+            time.sleep(0.05)
+        assert take(client) < SIZE
+    assert not [record for record in caplog.records if record.levelno >= logging.INFO]
+
+
+@pytest.mark.parametrize("app", [at_once, in_pieces])
+def test_a_client_that_takes_its_answers_gets_them_whole(app: ASGIApp) -> None:
+    with serving(app) as (_, client):
+        client.sendall(b"GET / HTTP/1.1\r\n\r\n" * 2 + b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n")
+        assert 3 * SIZE < take(client) < 3 * SIZE + 1000
+
+
+def test_an_answer_that_is_written_but_not_taken_is_under_way() -> None:
+    class Impatient(Protocol):
+        def on_headers_complete(self) -> None:
+            super().on_headers_complete()
+            self.head_timeout = 0.0
+
+    with serving(at_once, Impatient) as (_, client):
+        client.sendall(b"GET / HTTP/1.1\r\n\r\n")
+        assert SIZE < take(client) < SIZE + 1000
+
+
+def test_an_exception_of_the_application_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    with serving(crash) as (_, client):
+        client.sendall(b"GET / HTTP/1.1\r\n\r\n")
+        assert client.recv(100).startswith(b"HTTP/1.1 500 ")
+    [record] = [record for record in caplog.records if record.levelno >= logging.INFO]
+    assert record.levelno == logging.ERROR
+    assert record.exc_info is not None
+    assert record.exc_info[0] is ZeroDivisionError
 
 
 def test_a_collector_that_fails_costs_only_its_own_samples() -> None:
