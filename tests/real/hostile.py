@@ -80,10 +80,18 @@ def many_workers(count: int) -> Callable[[Asked], Answer]:
         {"worker_id": f"trainer-runner-{number:06d}", "status": "busy", "heartbeat_stats": stats, **times}
         for number in range(count)
     ]
-    page = {"items": workers, "limit": -1, "offset": 0, "total": count}
-    whole, nothing = msgspec.json.encode(page), msgspec.json.encode({**page, "items": [], "total": 0})
+    empty = {"items": [], "limit": 500, "offset": 0, "total": 0}
+    pages = {
+        offset: msgspec.json.encode(
+            {**empty, "items": workers[offset : offset + 500], "offset": offset, "total": count}
+        )
+        for offset in range(0, count, 500)
+    }
 
     def respond(asked: Asked) -> Answer:
-        return Answer(200, whole if "/workers" in asked.target else nothing, {"Date": formatdate(usegmt=True)})
+        parts = urlsplit(asked.target)
+        offset = int(parse_qs(parts.query).get("offset", ["0"])[0])
+        body = pages[offset] if parts.path.endswith("/workers") else msgspec.json.encode(empty)
+        return Answer(200, body, {"Date": formatdate(usegmt=True)})
 
     return respond

@@ -134,7 +134,7 @@ def test_canaries_are_nowhere(form: str, hung: WebServer, tmp_path: Path) -> Non
     results = {labels["result"] for labels, value in samples.find("rollcall_source_reads_total") if value}
     assert {"ok", "http", "redirect", "malformed", "timeout", "refused"} <= results
     assert samples.value("rollcall_source_up", fleet="mesh", source=f"127.0.0.1:{upstream.port}/ok") == 1
-    assert "result=http" in rollcall.output()
+    assert ('"result": "http"' if form == "json" else "result=http") in rollcall.output()
     assert "Traceback" not in rollcall.output()
 
 
