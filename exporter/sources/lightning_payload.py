@@ -12,7 +12,7 @@ from typing import NamedTuple
 import msgspec
 
 from exporter.records import Attempt, WorkerGpu, WorkerReport
-from exporter.sources.decode import Count, envelope, items, placed
+from exporter.sources.decode import UNDECODABLE, Count, envelope, items, placed
 
 MIB = 2**20
 GIB = 2**30
@@ -30,7 +30,7 @@ class _Gpu(msgspec.Struct):
     temp_c: float | None = None
 
 
-class _Stats(msgspec.Struct):
+class _Figures(msgspec.Struct):
     host: str | None = None
     os: str | None = None
     cpu_usage_pct: float | None = None
@@ -40,19 +40,38 @@ class _Stats(msgspec.Struct):
     disk_total_gb: float | None = None
     bytes_sent_mb: float | None = None
     bytes_recv_mb: float | None = None
+
+
+class _Stats(_Figures):
     gpus: list[msgspec.Raw] | None = None
 
 
-class _Worker(msgspec.Struct):
+class _WholeStats(_Figures):
+    gpus: list[_Gpu] | None = None
+
+
+class _Told(msgspec.Struct, kw_only=True):
     worker_id: str
     status: str
-    heartbeat_stats: msgspec.Raw = msgspec.Raw(b"null")
     last_heartbeat_time: float | None = None
     last_dequeue_time: float | None = None
     last_busy_time: float | None = None
     last_idle_time: float | None = None
     current_rollout_id: str | None = None
     current_attempt_id: str | None = None
+
+
+class _Worker(_Told, kw_only=True):
+    heartbeat_stats: msgspec.Raw = msgspec.Raw(b"null")
+
+
+class _WholeWorker(_Told, kw_only=True):
+    heartbeat_stats: _WholeStats | None = None
+
+
+class _WholePage(msgspec.Struct):
+    items: list[_WholeWorker]
+    total: Count
 
 
 class _Attempt(msgspec.Struct):
@@ -74,6 +93,7 @@ class _Statistics(msgspec.Struct):
 
 
 _PAGE = msgspec.json.Decoder(_Page)
+_WHOLE_PAGE = msgspec.json.Decoder(_WholePage)
 _WORKER = msgspec.json.Decoder(_Worker)
 _STATS = msgspec.json.Decoder(_Stats | None)
 _GPU = msgspec.json.Decoder(_Gpu)
@@ -105,17 +125,31 @@ def parse_workers(body: bytes, fleet: str, read_at: float, drift: Counter[str]) 
 
     A malformed worker is left out, a malformed heartbeat snapshot or GPU is "not said"; each is counted as drift.
     """
+    try:
+        page = _WHOLE_PAGE.decode(body)
+    except UNDECODABLE:
+        return _one_by_one(body, fleet, read_at, drift)
+    workers, gpus = [], []
+    for said in page.items:
+        stats = said.heartbeat_stats or _WholeStats()
+        workers.append(_report(said, stats, fleet, read_at))
+        if stats.gpus:
+            gpus += [_worker_gpu(fleet, said.worker_id, place, gpu) for place, gpu in enumerate(stats.gpus)]
+    return WorkersPage(workers, gpus, len(page.items), page.total)
+
+
+def _one_by_one(body: bytes, fleet: str, read_at: float, drift: Counter[str]) -> WorkersPage:
+    """Decode a page of which something is malformed, so that only this is left out."""
     page = envelope(body, _PAGE, "a page of workers")
     workers, gpus = [], []
     for said in items(page.items, _WORKER, "workers", drift):
         found = items([said.heartbeat_stats], _STATS, "heartbeat_stats", drift)
         stats = (found[0] if found else None) or _Stats()
         workers.append(_report(said, stats, fleet, read_at))
-        if stats.gpus:
-            gpus += [
-                _worker_gpu(fleet, said.worker_id, position, gpu)
-                for position, gpu in placed(stats.gpus, _GPU, "gpus", drift)
-            ]
+        gpus += [
+            _worker_gpu(fleet, said.worker_id, place, gpu)
+            for place, gpu in placed(stats.gpus or (), _GPU, "gpus", drift)
+        ]
     return WorkersPage(workers, gpus, len(page.items), page.total)
 
 
@@ -138,7 +172,7 @@ def parse_uptime(body: bytes) -> float | None:
     return envelope(body, _STATISTICS, "statistics").uptime
 
 
-def _report(said: _Worker, stats: _Stats, fleet: str, read_at: float) -> WorkerReport:
+def _report(said: _Told, stats: _Figures, fleet: str, read_at: float) -> WorkerReport:
     return WorkerReport(
         fleet=fleet,
         worker=said.worker_id,

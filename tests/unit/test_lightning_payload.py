@@ -187,3 +187,16 @@ def test_a_malformed_page_is_an_error_that_names_what_was_expected(body: bytes, 
 def test_malformed_statistics(body: bytes) -> None:
     with pytest.raises(SourceError, match=r"^expected statistics, got "):
         parse_uptime(body)
+
+
+def test_a_malformed_neighbour_changes_nothing_of_the_others() -> None:
+    gpus = [{"util_pct": 50, "mem_used_mb": 1}, {"temp_c": 40.5}]
+    sound = [
+        {"worker_id": "a", "status": "busy", "heartbeat_stats": {"host": "h", "gpus": gpus}, "last_busy_time": 5},
+        {"worker_id": "b", "status": "idle", "heartbeat_stats": None},
+        {"worker_id": "c", "status": "idle"},
+    ]
+    alone, _ = workers(*sound)
+    beside, drift = workers(*sound, {"worker_id": 7})
+    assert (beside.workers, beside.gpus, drift) == (alone.workers, alone.gpus, {"workers": 1})
+    assert len(alone.gpus) == 2
