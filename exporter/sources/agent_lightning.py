@@ -80,13 +80,12 @@ class LightningStore:
     def read(self, deadline: Deadline) -> StoreReading:
         """Ask the store for workers, rollouts and its uptime, in pages; raises SourceError."""
         drift: Counter[str] = Counter()
-        asked_at = self._monotonic()
         with self._connect(deadline) as session:
             workers, gpus = self._workers(session, drift)
             counts, active = self._rollouts(session, drift)
             started, read_at = self._start(session)
             attempts = self._attempts(session, workers, active, drift)
-        self._note(asked_at, read_at)
+        self._note(read_at)
         return StoreReading(
             store=Store(self.fleet, started),
             workers=tuple(workers.values()),
@@ -97,11 +96,17 @@ class LightningStore:
             drift=dict(+drift),
         )
 
-    def _note(self, asked_at: float, read_at: float) -> None:
-        """Remember a read that succeeded, and the outage before it if there was one: longer than `stale_after`."""
-        if self._last is not None and asked_at - self._last[0] > self.stale_after:
-            self._outage = (self._last[1], read_at)
-        self._last = (asked_at, read_at)
+    def _note(self, read_at: float) -> None:
+        """Remember a read that succeeded, and the outage before it if there was one: longer than `stale_after`.
+
+        A store that was stopped and continued goes on with the Date of before for up to a second (uvicorn renews it
+        once a second), so that the end of an outage is at least as much later as our own clock says.
+        """
+        now = self._monotonic()
+        if self._last is not None and now - self._last[0] > self.stale_after:
+            before, start = self._last
+            self._outage = (start, max(read_at, start + now - before))
+        self._last = (now, read_at)
 
     def _workers(self, session: Asked, drift: Counter[str]) -> tuple[dict[str, WorkerReport], list[WorkerGpu]]:
         workers: dict[str, WorkerReport] = {}

@@ -39,6 +39,14 @@ def test_an_outage_is_from_the_last_answer_to_the_next_and_stays_known() -> None
     assert wall.read(40) == (140, 180)
 
 
+def test_an_outage_ends_on_our_clock_where_the_store_still_sends_its_date_of_before() -> None:
+    wall = Wall()
+    wall.read(0)
+    wall.now += 120
+    outage = wall.store.read(store_answer([], uptime=1.0), NOW + 300).outage
+    assert outage == (NOW + 300, NOW + 420)
+
+
 def test_what_is_not_yet_stale_is_no_outage() -> None:
     wall = Wall()
     wall.read(0)
