@@ -6,18 +6,20 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from exporter.families import LIVE, Family, machine, mesh, source, worker
+from exporter.families import LIVE, Family, capacity, machine, memory, mesh, source, wakeable, worker
+from exporter.records.table import label
 
 PATH = Path("docs/METRICS.md")
 
 SECTIONS: tuple[tuple[str, tuple[Family, ...]], ...] = (
-    ("Counts", mesh.COUNTS + worker.COUNTS),
-    ("Nodes", mesh.NODES),
-    ("Wakeable capacity", mesh.WAKEABLES),
-    ("Workers", worker.WORKERS),
+    ("Counts", mesh.COUNTS + wakeable.COUNTS + worker.COUNTS),
+    ("Nodes", mesh.NODES + memory.NODES + capacity.NODES),
+    ("Models", capacity.MODELS),
+    ("Wakeable capacity", wakeable.WAKEABLES + memory.WAKEABLES),
+    ("Workers", worker.WORKERS + memory.WORKERS),
     ("This host", machine.HOST),
     ("This host's GPUs", machine.GPUS),
-    ("Rollcall itself", source.SOURCES + source.ITSELF),
+    ("Rollcall itself", source.SOURCES + memory.LEDGER + source.ITSELF),
 )
 
 COLUMNS = "| metric | type | unit | labels | cost | meaning |\n|---|---|---|---|---|---|\n"
@@ -53,7 +55,7 @@ def _row(family: Family) -> str:
 
 
 def _cost(family: Family) -> str:
-    key = ", ".join(family.record.KEY)
+    key = ", ".join(map(label, family.record.KEY))
     where = "host" if family in LIVE else "process"
     return f"{family.rows} per {key}" if key else f"{family.rows} per {where}"
 

@@ -58,8 +58,19 @@ def _parser() -> argparse.ArgumentParser:
     check = commands.add_parser("check-config", help="check a configuration file and say what is wrong with it")
     check.add_argument("file", metavar="FILE")
     check.set_defaults(run=_check)
+    _add_explain(commands.add_parser("explain", help="ask a running exporter why something is as it is"))
     _add_demo(commands.add_parser("demo", help="simulate a fleet on loopback that an exporter can poll"))
     return parser
+
+
+def _add_explain(explain: argparse.ArgumentParser) -> None:
+    things = explain.add_subparsers(title="what", metavar="WHAT", required=True)
+    node = things.add_parser("node", help="a node: the rule that fired, and who sees it how", allow_abbrev=False)
+    node.add_argument("node", metavar="NODE", help="its id, or its host name where no other node has it")
+    node.add_argument("--url", default="http://127.0.0.1:10470", help="the exporter's address (default: %(default)s)")
+    node.add_argument("--fleet", help="look in this fleet only")
+    node.add_argument("--json", dest="as_json", action="store_true", help="print the exporter's answer itself")
+    node.set_defaults(run=_explain)
 
 
 def _add_demo(demo: argparse.ArgumentParser) -> None:
@@ -134,6 +145,20 @@ def _check(options: argparse.Namespace) -> int:
         return _wrong(error)
     sys.stdout.write(f"{options.file}: ok\n")
     return 0
+
+
+def _explain(options: argparse.Namespace) -> int:
+    from exporter.endpoint import parse_url
+    from exporter.explain.command import PORT, Question, run
+    from exporter.sources.fetch import Resolver
+
+    try:
+        endpoint = parse_url(options.url, PORT)
+    except ValueError as error:
+        sys.stderr.write(f"rollcall: --url: {error}\n")
+        return WRONG
+    question = Question(options.node, options.fleet, options.as_json)
+    return run(question, endpoint, Resolver(), sys.stdout, sys.stderr, os.environ)
 
 
 def _demo(options: argparse.Namespace) -> int:

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 from exporter.isolate import Attempted
 from exporter.records import READ_RESULTS, Record, SourceDrift, SourceReading, SourceReads
-from exporter.records.reading import MeshReading
+from exporter.records.reading import ConsolesReading, InventoryReading, MeshReading
 from exporter.sources.source import Reading, Source
-from exporter.state import mesh_tables, worker_tables
+from exporter.state import mesh_tables, wakeable, worker_tables
 
 
 class SourceHealth:
@@ -68,4 +68,8 @@ class SourceHealth:
 def _drift(reading: Reading) -> Counter[str]:
     if isinstance(reading, MeshReading):
         return mesh_tables.drift_of(reading)
+    if isinstance(reading, ConsolesReading):
+        return sum(map(mesh_tables.drift_of, reading.readings.values()), Counter(reading.drift))
+    if isinstance(reading, InventoryReading):
+        return wakeable.drift_of(reading)
     return worker_tables.drift_of(reading)

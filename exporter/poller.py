@@ -12,9 +12,12 @@ from exporter.exposition import Exposition, Snapshot
 from exporter.exposition.exposition import LeftOut
 from exporter.health import SourceHealth
 from exporter.isolate import Attempted, isolated
+from exporter.records import NodeMemory
 from exporter.records.table import Tables
 from exporter.sources.source import Deadline, Reading, Source
+from exporter.state.evidence import FleetEvidence
 from exporter.state.fleet import Fleet
+from exporter.state.ledger import Ledger
 
 Arrival = tuple[Source, Attempted[Reading], float]
 """A source, how reading it went, and when that was on the monotonic clock."""
@@ -23,6 +26,10 @@ log = logging.getLogger("rollcall")
 
 GRACE = 5.0
 """Seconds beyond its interval and timeout that a source's turn may be late before the poller counts as stuck."""
+
+SETTLING = 5.0
+"""Seconds for which a fleet waits at the start until each of its sources had a turn: judged by those that were quicker,
+its nodes would seem to leave or change, and to come back a moment later."""
 
 BEAT = 1.0
 """Seconds after which the publisher looks for what is fresh no longer, when nothing arrives."""
@@ -35,7 +42,8 @@ class Poller:
     """One thread per source reads it, one thread judges and publishes; a source that hangs holds up only itself.
 
     Readings go to an inbox; the publisher empties it whenever there is something, so that what arrives meanwhile is
-    judged together. `clock` is monotonic, `wall` gives Unix time.
+    judged together. What a fleet's judgement changes is in the `ledger` before it is published. `clock` is monotonic,
+    `wall` gives Unix time. `snapshot` and `evidence`, by fleet, are immutable, and replaced by the publisher.
     """
 
     def __init__(
@@ -45,6 +53,7 @@ class Poller:
         exposition: Exposition,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
+        ledger: Ledger | None = None,
     ) -> None:
         self._sources = tuple(sources)
         self._fleets = fleets
@@ -56,9 +65,12 @@ class Poller:
         self._inbox: list[Arrival] = []
         self._arrived = Condition()
         self._stopping = Event()
-        self._published_at = clock()
+        self._started_at = self._published_at = clock()
+        self._ledger = ledger or Ledger()
+        self._waiting: set[str] = set()
         self._threads: list[Thread] = []
         self.snapshot: Snapshot = exposition.publish({})
+        self.evidence: Mapping[str, FleetEvidence] = {}
 
     @property
     def health(self) -> list[SourceHealth]:
@@ -67,6 +79,7 @@ class Poller:
 
     def start(self) -> None:
         """Start reading; every source at once, then each at its own interval from start to start."""
+        self._started_at = self._clock()
         self._threads = [Thread(target=self._publish_for_ever, name="publisher", daemon=True)]
         self._threads += [
             Thread(target=self._read_for_ever, args=(source,), name=f"source {source.name}", daemon=True)
@@ -112,6 +125,7 @@ class Poller:
             isolated("publisher", partial(self._publish, inbox), self._clock)
             self._published_at = self._clock()
             self._stopping.wait(min(BEAT, DUTY * (self._published_at - started)))
+        self._ledger.close()
 
     def _publish(self, inbox: Sequence[Arrival]) -> None:
         """Judge what arrived, and what is fresh no longer, and publish the slices that this touches."""
@@ -119,21 +133,43 @@ class Poller:
         arrivals = [*inbox, *self._overdue(now)]
         for arrival in arrivals:
             self._receive(*arrival)
-        touched = {source.fleet for source, _, _ in arrivals}
+        wall = self._wall()
+        touched = self._waiting | {source.fleet for source, _, _ in arrivals}
         touched |= {name for name, fleet in self._fleets.items() if fleet.expires < now}
+        touched |= set(self._fleets) if self._ledger.went_back(wall) else set()
+        self._waiting = {name for name in touched if not self._settled(name, now)}
         slices: dict[str, Tables | None] = {}
         left_out: dict[str, LeftOut] = {}
-        for name in sorted(touched):
+        for name in sorted(touched - self._waiting):
             kinds = self._kinds(name)
             if kinds:
-                judged = isolated(f"fleet {name}", partial(self._fleets[name].tables, now, kinds), self._clock)
+                judge = partial(self._fleets[name].tables, now, kinds, wall)
+                judged = isolated(f"fleet {name}", judge, self._clock)
                 slices["fleet " + name], left_out["fleet " + name] = judged.value or (None, {})
                 if judged.value is None:
-                    for source, attempted, _ in arrivals:
-                        if source.fleet == name and attempted.value is not None:
-                            self._health[id(source)].spoil()
+                    self._spoil(name, arrivals)
+        self._remember(slices, wall)
         if arrivals or slices:
-            self._expose({"sources": self._source_tables(), **slices}, left_out)
+            self._expose({"sources": self._source_tables(), "ledger": self._ledger.tables(), **slices}, left_out)
+            self._testify(slices)
+
+    def _settled(self, fleet: str, now: float) -> bool:
+        """Tell whether every source of a fleet had a turn, or they had time enough."""
+        if now - self._started_at > SETTLING:
+            return True
+        return all(health.attempted for health in self._health.values() if health.source.fleet == fleet)
+
+    def _spoil(self, fleet: str, arrivals: Sequence[Arrival]) -> None:
+        for source, attempted, _ in arrivals:
+            if source.fleet == fleet and attempted.value is not None:
+                self._health[id(source)].spoil()
+
+    def _remember(self, slices: dict[str, Tables | None], wall: float) -> None:
+        """Tell the ledger what the judged fleets list, and add what it remembers of them."""
+        listings = {name: fleet.listing for name, fleet in self._fleets.items() if slices.get("fleet " + name)}
+        remembered = isolated("ledger", lambda: self._ledger.observe(listings, wall), self._clock)
+        for name, tables in (remembered.value or {}).items():
+            slices["fleet " + name] = {**(slices["fleet " + name] or {}), **tables}
 
     def _expose(self, slices: dict[str, Tables | None], left_out: dict[str, LeftOut]) -> None:
         """Publish slices together; where one cannot be rendered, the others without it."""
@@ -149,6 +185,16 @@ class Poller:
                 self._exposition.forget(name)
         self.snapshot = self._exposition.publish({})
 
+    def _testify(self, slices: Mapping[str, Tables | None]) -> None:
+        """Publish what explains the nodes of the fleets whose slices were."""
+        judged = {name: slices["fleet " + name] for name in self._fleets if "fleet " + name in slices}
+        told = {
+            name: self._fleets[name].evidence._replace(remembered=tables.get(NodeMemory, ()))
+            for name, tables in judged.items()
+            if tables is not None
+        }
+        self.evidence = {**{name: each for name, each in self.evidence.items() if name not in judged}, **told}
+
     def _overdue(self, now: float) -> list[Arrival]:
         """Sources that were read with success and whose next read does not come back: they count as timed out."""
         late = [source for source in self._sources if self._is_late(source, now) and self._health[id(source)].up]
@@ -163,7 +209,7 @@ class Poller:
         known, was_up = health.attempted, health.up
         health.take(attempted, self._wall())
         if attempted.value is not None:
-            self._fleets[source.fleet].receive(source.name, attempted.value, at + source.stale_after)
+            self._fleets[source.fleet].receive(source.name, attempted.value, at + source.stale_after, at)
         said = {"fleet": source.fleet, "source": source.name, "result": health.result}
         if attempted.message:
             said["error"] = attempted.message

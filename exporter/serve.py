@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 import sys
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from exporter.collection import Collection
-from exporter.config import Config, LimitsConfig
+from exporter.config import Config, InventoryConfig, LimitsConfig
+from exporter.config.directory import state_directory
+from exporter.explain.lookup import Lookup
 from exporter.exposition import Exposition
 from exporter.families import LIVE, POLLED, Family
 from exporter.pages.landing import landing
@@ -20,9 +25,14 @@ from exporter.sources.collector import Collector
 from exporter.sources.fetch import Resolver
 from exporter.sources.gpu import GpuCollector, load_nvml
 from exporter.sources.host import HostCollector
-from exporter.sources.mesh_llm import MeshConsole
+from exporter.sources.inventory import InventoryFile, InventoryServer
+from exporter.sources.mesh_name import MeshName
 from exporter.sources.source import Source
+from exporter.state.database import LedgerError
 from exporter.state.fleet import Fleet, Limits, WorkerRules
+from exporter.state.ledger import Ledger, Scope
+from exporter.state.listing import kinds_of
+from exporter.state.memory import Retention
 
 log = logging.getLogger("rollcall")
 
@@ -39,10 +49,18 @@ def serve(config: Config) -> int:
         reason = (error.strerror or str(error)).partition(" (while")[0]
         sys.stderr.write(f"rollcall: cannot listen on {config.listen}: {reason}\n")
         return 1
-    poller = make_poller(config)
+    polled = sources(config)
+    try:
+        ledger = open_ledger(config, polled)
+    except LedgerError as error:
+        listener.close()
+        sys.stderr.write(f"rollcall: {error}\n")
+        return 2
+    poller = make_poller(config, polled, ledger)
     collection = Collection(collectors(config), COLLECTOR_TIMEOUT, _collector_changed)
     scrape = Scrape(lambda: poller.snapshot, collection, wanted(LIVE, config))
-    app = application(scrape, poller.turning, lambda: landing(poller.health))
+    explain = Lookup(lambda: poller.evidence, time.monotonic, time.time)
+    app = application(scrape, poller.turning, lambda: landing(poller.health), explain)
     poller.start()
     host, port = listener.getsockname()[:2]
     log.info("listening on http://%s:%d/metrics", f"[{host}]" if ":" in host else host, port)
@@ -51,16 +69,27 @@ def serve(config: Config) -> int:
     return 0
 
 
-def make_poller(config: Config) -> Poller:
-    """A poller of all configured sources."""
-    return Poller(sources(config), fleets(config), Exposition(wanted(POLLED, config), config.limits.series))
+def open_ledger(config: Config, polled: Sequence[Source]) -> Ledger:
+    """The ledger in the state directory; raises LedgerError for one that must not be used as it is."""
+    scopes: dict[str, Scope] = {}
+    for source in polled:
+        kinds, names = scopes.get(source.fleet, Scope(frozenset(), frozenset()))
+        scopes[source.fleet] = Scope(kinds | kinds_of([source.kind]), names | {source.name})
+    retention = Retention(config.tombstone, config.limits.objects)
+    return Ledger.open(state_directory(config.state_dir, os.environ), scopes, retention)
+
+
+def make_poller(config: Config, polled: Sequence[Source], ledger: Ledger) -> Poller:
+    """A poller of the sources, that goes on from what the ledger holds."""
+    exposition = Exposition(wanted(POLLED, config), config.limits.series)
+    return Poller(polled, fleets(config, ledger), exposition, ledger=ledger)
 
 
 def sources(config: Config) -> list[Source]:
-    """A source per console and per store."""
+    """A source per console, per store and per inventory."""
     resolve = Resolver()
     consoles: list[Source] = [
-        MeshConsole(
+        MeshName(
             mesh.fleet,
             endpoint,
             resolve,
@@ -72,7 +101,7 @@ def sources(config: Config) -> list[Source]:
         for mesh in config.meshes
         for endpoint in mesh.endpoints
     ]
-    return consoles + [
+    stores: list[Source] = [
         LightningStore(
             store.fleet,
             store.endpoint,
@@ -84,13 +113,25 @@ def sources(config: Config) -> list[Source]:
         )
         for store in config.stores
     ]
+    return consoles + stores + [_inventory(inventory, resolve) for inventory in config.inventories]
 
 
-def fleets(config: Config) -> dict[str, Fleet]:
-    """A fleet per name, with the rules of its store where it has one."""
+def _inventory(said: InventoryConfig, resolve: Resolver) -> Source:
+    fleet, interval, timeout, stale_after = said.fleet, said.interval, said.timeout, said.stale_after
+    if said.endpoint is not None:
+        return InventoryServer(
+            fleet, said.endpoint, resolve, interval=interval, timeout=timeout, stale_after=stale_after
+        )
+    return InventoryFile(fleet, said.file or Path(), interval=interval, timeout=timeout, stale_after=stale_after)
+
+
+def fleets(config: Config, ledger: Ledger) -> dict[str, Fleet]:
+    """A fleet per name, with the rules of its store where it has one, and what the ledger holds of it."""
     rules = {store.fleet: WorkerRules(store.heartbeat_timeout, store.forget_after) for store in config.stores}
     names = [mesh.fleet for mesh in config.meshes] + [store.fleet for store in config.stores]
-    return {name: Fleet(name, rules.get(name, WorkerRules()), _limits(config.limits)) for name in names}
+    names += [inventory.fleet for inventory in config.inventories]
+    limits = _limits(config.limits)
+    return {name: Fleet(name, rules.get(name, WorkerRules()), limits, ledger.recall(name)) for name in names}
 
 
 def collectors(config: Config) -> list[Collector]:

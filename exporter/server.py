@@ -1,4 +1,4 @@
-"""HTTP: /metrics, health, readiness and the landing page."""
+"""HTTP: /metrics, health, readiness, the landing page, and why a node is in its state."""
 
 from __future__ import annotations
 
@@ -24,6 +24,10 @@ GRACE = 0.7
 
 PIECE = 2**18
 """Bytes written at once; between two pieces the server waits for a slow client to take what was written."""
+
+
+Explain = Callable[[str, str | None], tuple[int, bytes]]
+"""Gives status and JSON for a node's name and a fleet, None for any; threads call it."""
 
 
 class Server(uvicorn.Server):
@@ -56,9 +60,24 @@ class Server(uvicorn.Server):
             task.cancel()
 
 
-def application(scrape: Scrape, ready: Callable[[], bool], page: Callable[[], str]) -> ASGIApp:
+def application(scrape: Scrape, ready: Callable[[], bool], page: Callable[[], str], explain: Explain) -> ASGIApp:
     """The ASGI application; `ready` tells whether the poller turns, `page` renders the landing page."""
+    pages = _pages(ready, page, explain)
 
+    async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
+        # uvicorn logs a traceback of whatever is raised.
+        with contextlib.suppress(asyncio.CancelledError):
+            if scope["method"] not in READING:
+                await _send(send, 405, [(b"allow", ", ".join(READING).encode()), (b"content-length", b"0")], [])
+            elif scope["path"] == "/metrics":
+                await _metrics(scrape, scope, send)
+            else:
+                await pages(scope, receive, send)
+
+    return dispatch
+
+
+def _pages(ready: Callable[[], bool], page: Callable[[], str], explain: Explain) -> ASGIApp:
     async def healthy(_: Request) -> Response:
         return PlainTextResponse("Rollcall is healthy.\n")
 
@@ -72,21 +91,20 @@ def application(scrape: Scrape, ready: Callable[[], bool], page: Callable[[], st
             page(), headers={"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
         )
 
-    pages = Starlette(
-        routes=[Route("/", landing), Route("/-/healthy", healthy), Route("/-/ready", readiness)],
+    async def node(request: Request) -> Response:
+        name, fleet = request.path_params["name"], request.query_params.get("fleet")
+        status, body = await asyncio.to_thread(explain, name, fleet)
+        headers = {"X-Content-Type-Options": "nosniff"}
+        return Response(body, status, headers=headers, media_type="application/json")
+
+    return Starlette(
+        routes=[
+            Route("/", landing),
+            Route("/-/healthy", healthy),
+            Route("/-/ready", readiness),
+            Route("/api/v1/nodes/{name:path}", node),
+        ],
     )
-
-    async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
-        # uvicorn logs a traceback of whatever is raised.
-        with contextlib.suppress(asyncio.CancelledError):
-            if scope["method"] not in READING:
-                await _send(send, 405, [(b"allow", ", ".join(READING).encode()), (b"content-length", b"0")], [])
-            elif scope["path"] == "/metrics":
-                await _metrics(scrape, scope, send)
-            else:
-                await pages(scope, receive, send)
-
-    return dispatch
 
 
 async def _metrics(scrape: Scrape, scope: Scope, send: Send) -> None:

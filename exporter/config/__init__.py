@@ -15,6 +15,8 @@ from exporter.config.check import Address, Section, parse_address
 from exporter.config.credentials import Outside, with_credentials
 from exporter.config.duration import format_duration, parse_duration
 from exporter.config.file import MOST_CHARACTERS, ConfigError, Node, read_tree, shown
+from exporter.config.inventory import InventoryConfig, read_inventories
+from exporter.config.timing import timing
 from exporter.endpoint import Endpoint, parse_url
 
 __all__ = [
@@ -24,6 +26,7 @@ __all__ = [
     "FamiliesConfig",
     "GpuConfig",
     "HostConfig",
+    "InventoryConfig",
     "LimitsConfig",
     "MeshConfig",
     "StoreConfig",
@@ -96,16 +99,21 @@ class FamiliesConfig(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that can be configured; `state_dir` is None where the file names none."""
+    """Everything that can be configured; `state_dir` is None where the file names none.
+
+    `tombstone` is for how many seconds what left is shown as not present.
+    """
 
     listen: Address = Address("127.0.0.1", 10470)
     state_dir: str | None = None
     meshes: tuple[MeshConfig, ...] = ()
     stores: tuple[StoreConfig, ...] = ()
+    inventories: tuple[InventoryConfig, ...] = ()
     host: HostConfig = HostConfig()
     gpu: GpuConfig = GpuConfig()
     limits: LimitsConfig = LimitsConfig()
     families: FamiliesConfig = FamiliesConfig()
+    tombstone: float = 3600.0
 
 
 def default_config() -> Config:
@@ -146,10 +154,12 @@ def parse(text: str, name: str, environ: Mapping[str, str], read_file: Callable[
         state_dir=root.get("state_dir", check.path, None),
         meshes=_fleets(root, "meshes", outside, _mesh),
         stores=_fleets(root, "stores", outside, _store),
+        inventories=read_inventories(root, outside),
         host=_host(root.section("host")),
         gpu=_gpu(root.section("gpu")),
         limits=_limits(root.section("limits")),
         families=_families(root.section("families")),
+        tombstone=root.get("tombstone", check.duration(), Config().tombstone),
     )
     root.close()
     problems.check()
@@ -187,7 +197,7 @@ def _mesh(section: Section, fleet: str, outside: Outside) -> MeshConfig:
         if other is not node:
             got = f"{shown(endpoint.name)!r}, first given on line {other.place.line}"
             section.complain(node, f"expected each server once, got {got}")
-    interval, timeout, stale_after = _timing(section, 5.0, 3.0)
+    interval, timeout, stale_after = timing(section, 5.0, 3.0)
     return MeshConfig(
         fleet=fleet,
         endpoints=with_credentials(section, urls, outside),
@@ -201,7 +211,7 @@ def _store(section: Section, fleet: str, outside: Outside) -> StoreConfig:
     endpoint = section.require("url", check.url(STORE_PORT), None)
     node = section.node("url")
     urls = [] if endpoint is None or node is None else [(node, endpoint)]
-    interval, timeout, stale_after = _timing(section, 10.0, 5.0)
+    interval, timeout, stale_after = timing(section, 10.0, 5.0)
     heartbeat_timeout = section.get("heartbeat_timeout", check.duration(), 45.0)
     least = heartbeat_timeout if section.sound("heartbeat_timeout") else 0.0
     forget_after = section.get("forget_after", check.duration(least, " (the heartbeat_timeout)"), 86400.0)
@@ -215,13 +225,6 @@ def _store(section: Section, fleet: str, outside: Outside) -> StoreConfig:
         heartbeat_timeout=heartbeat_timeout,
         forget_after=forget_after,
     )
-
-
-def _timing(section: Section, interval: float, longest_wait: float) -> tuple[float, float, float]:
-    interval = section.get("interval", check.duration(0.1), interval)
-    timeout = section.get("timeout", check.duration(), min(longest_wait, interval))
-    least = interval if section.sound("interval") else 0.0
-    return interval, timeout, section.get("stale_after", check.duration(least, " (the interval)"), 3 * interval)
 
 
 def _host(section: Section) -> HostConfig:

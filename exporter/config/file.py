@@ -15,6 +15,7 @@ from exporter.endpoint import without_credentials
 
 MOST_CHARACTERS = 1_048_576
 MOST_LEVELS = 16
+_DIGITS = 18
 
 # YAML 1.2.2, section 10.3.2, less octal and hexadecimal numbers.
 _KINDS = {
@@ -67,6 +68,8 @@ class Mapping(msgspec.Struct, frozen=True):
 
 Node = Scalar | Listing | Mapping
 
+_TOP = Place("", 1, 1)
+
 
 class Problems:
     """What is wrong with the file called `name`, collected."""
@@ -111,19 +114,52 @@ def read_tree(text: str, name: str) -> tuple[Mapping, Problems]:
     Duplicate keys are among the problems given back. Raises ConfigError where there is no tree to look at: syntax,
     aliases, anchors, tags, directives, several documents, more than 1,048,576 characters or 16 levels.
     """
+    root, problems = _tree(text, name)
+    if isinstance(root, Mapping):
+        return root, problems
+    if not (isinstance(root, Scalar) and root.kind == "null"):
+        problems.add(root.place, f"expected a mapping, got {quoted(root)}")
+    return Mapping(_TOP, {}), problems
+
+
+def read_list(text: str, name: str) -> list[object]:
+    """Read YAML that is a list, into strings, numbers, booleans, None, lists and dictionaries.
+
+    Raises ConfigError as `read_tree` does, and for duplicate keys and for anything that is no list.
+    """
+    root, problems = _tree(text, name)
+    problems.check()
+    if not isinstance(root, Listing):
+        raise ConfigError(f"expected a list, got {quoted(root)} ({name}:{root.place.line})")
+    return [_value(item) for item in root.items]
+
+
+def _tree(text: str, name: str) -> tuple[Node, Problems]:
     problems = Problems(name)
-    top = Place("", 1, 1)
     if len(text) > MOST_CHARACTERS:
         raise ConfigError(f"expected at most {MOST_CHARACTERS} characters, got {len(text)} ({name}:1)")
     node = _compose(text, name)
     if node is None:
-        return Mapping(top, {}), problems
-    root = _grow(node, top, problems)
-    if isinstance(root, Mapping):
-        return root, problems
-    if not (isinstance(root, Scalar) and root.kind == "null"):
-        problems.add(_at(root.place.path, node.start_mark), f"expected a mapping, got {quoted(root)}")
-    return Mapping(top, {}), problems
+        return Scalar(_TOP, "", "null"), problems
+    place = _TOP if isinstance(node, yaml.MappingNode) else _at("", node.start_mark)
+    return _grow(node, place, problems), problems
+
+
+def _value(node: Node) -> object:
+    if isinstance(node, Listing):
+        return [_value(item) for item in node.items]
+    if isinstance(node, Mapping):
+        return {key: _value(value) for key, value in node.entries.items()}
+    match node.kind:
+        case "null":
+            return None
+        case "boolean":
+            return node.text.lower() == "true"
+        case "integer" if len(node.text) <= _DIGITS:
+            return int(node.text)
+        case "integer" | "float":
+            return float(node.text.lower().replace(".inf", "inf").replace(".nan", "nan"))
+    return node.text
 
 
 class _RefusedError(MarkedYAMLError):

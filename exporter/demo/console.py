@@ -1,4 +1,4 @@
-"""A node's console: `GET /api/status`, computed from the state of the mesh, and 404 for everything else."""
+"""A node's console: status and slots, computed from the state of the mesh, and 404 for everything else."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from exporter.demo.agenda import Timeline
 from exporter.demo.hardware import GpuModel
 from exporter.demo.mesh import Mesh, Node
 from exporter.demo.server import Answer, Request
+from exporter.demo.slots import llama
 
 INVITATION = "demo-join-token"
 API_PORT = 9337
@@ -30,6 +31,8 @@ class Console:
         """Answer a request as mesh-llm does: whatever it does not know is 404, HEAD and POST too."""
         if request.method == "GET" and request.path == "/api/status":
             return Answer(200, msgspec.json.encode(self.status()))
+        if request.method == "GET" and request.path == "/api/runtime/llama" and not self._node.old:
+            return Answer(200, msgspec.json.encode(llama(self._node, self._milliseconds(self._mesh.agenda.now))))
         return Answer(404, b'{"error":"Not found"}')
 
     def status(self) -> payload.Status:
@@ -100,6 +103,8 @@ class Console:
         )
 
     def _latency(self, peer: Node) -> tuple[int | None, int | UnsetType, str, str | UnsetType]:
+        if self._mesh.is_ghost(peer):
+            return None, UNSET, "unknown", UNSET
         draw, now = self._draw(peer), self._mesh.agenda.now
         rtt = 1 + draw % 9 + (draw + int(now // 12)) % 3
         others = [n for n in self._mesh.consoles if n not in (peer, self._node) and n.up]

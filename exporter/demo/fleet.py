@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from email.utils import formatdate
 from types import TracebackType
 
@@ -159,13 +159,23 @@ class Demo:
         """Start a killed node again."""
         self._do(lambda simulation: simulation.mesh.restart(node_id))
 
-    def exit_node(self, node_id: str) -> None:
-        """Let a node leave cleanly: its console refuses, its peers forget it at once."""
-        self._do(lambda simulation: simulation.mesh.leave(node_id))
+    def exit_node(self, node_id: str, gossiped_to: Collection[str] = ()) -> None:
+        """Let a node leave cleanly: its console refuses, its peers forget it at once.
 
-    def wake(self, logical_id: str, *, succeeds: bool = True) -> None:
-        """Wake sleeping capacity; it becomes a live node, or (`succeeds=False`) goes back to sleep."""
-        self._do(lambda simulation: simulation.mesh.wake(logical_id, succeeds=succeeds))
+        The nodes with the ids `gossiped_to` list it as a ghost from a second later on, for 300 simulated seconds.
+        """
+        self._do(lambda simulation: simulation.mesh.leave(node_id, gossiped_to))
+
+    def wake(self, logical_id: str, *, succeeds: bool = True, overrun: float = 0.0) -> None:
+        """Wake sleeping capacity; it becomes a live node, or (`succeeds=False`) goes back to sleep.
+
+        That takes `overrun` simulated seconds longer than it promises.
+        """
+        self._do(lambda simulation: simulation.mesh.wake(logical_id, succeeds=succeeds, overrun=overrun))
+
+    def strike(self, logical_id: str) -> None:
+        """List wakeable capacity no longer; a wake that is under way comes to nothing."""
+        self._do(lambda simulation: simulation.mesh.strike(logical_id))
 
     def _do(self, action: Callable[[Simulation], None]) -> None:
         with self._lock:

@@ -6,7 +6,7 @@ Behaviour: mesh-llm 0.66.0, watched on real nodes. A killed node stays listed by
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 
 import msgspec
@@ -25,12 +25,15 @@ from exporter.demo.hardware import (
 
 VERSION, OLD_VERSION = "0.66.0", "0.61.0"
 LISTED_AFTER_DEATH = 290.0
+GOSSIPED_FROM, GOSSIPED_UNTIL = 1.0, 300.0
+"""Simulated seconds after a clean exit between which those whom gossip brings the node back to list it."""
 
 
 class Node(msgspec.Struct, kw_only=True, eq=False):
-    """One member. `model` is what it is to serve, `ready` whether it does; `died` is when it was killed.
+    """One member. `model` is what it is to serve, `ready` whether it does; `died` is when it was killed or left.
 
-    `epoch` changes whenever the node starts or stops, which voids what it had planned. Times are simulated seconds.
+    `gossiped_to` are ids of the nodes that list it as a ghost after a clean exit. `epoch` changes whenever the node
+    starts or stops, which voids what it had planned. Times are simulated seconds.
     """
 
     node_id: str
@@ -46,6 +49,7 @@ class Node(msgspec.Struct, kw_only=True, eq=False):
     serving: list[str] = []
     started: float = 0.0
     died: float | None = None
+    gossiped_to: frozenset[str] = frozenset()
     epoch: int = 0
     pid: int = 0
     inflight: int = 0
@@ -80,8 +84,19 @@ class Mesh:
     The first `consoles` nodes are those that can be polled; the last of them, if there are two, is of an old version.
     """
 
-    def __init__(self, agenda: Agenda, rng: random.Random, nodes: int, consoles: int) -> None:
+    def __init__(
+        self,
+        agenda: Agenda,
+        rng: random.Random,
+        nodes: int,
+        consoles: int,
+        *,
+        client_vram_gb: float = 0.0,
+        steady: bool = False,
+    ) -> None:
         self.agenda, self._rng = agenda, rng
+        self._client_vram_gb, self._steady = client_vram_gb, steady
+        self._ghosts: list[Node] = []
         self.mesh_id = f"{rng.getrandbits(64):016x}"
         self.members: dict[str, Node] = {}
         self.wakeables = {reserve.logical_id: Wakeable(reserve, self._new_id()) for reserve in RESERVES}
@@ -104,9 +119,21 @@ class Mesh:
         self._agenda_after(15.0, 45.0, self._wake_one)
 
     def listed(self, observer: Node) -> list[Node]:
-        """The peers that `observer` lists: living ones, and dead ones until they are given up."""
-        gone = self.agenda.now - LISTED_AFTER_DEATH
-        return [n for n in self.members.values() if n is not observer and (n.died is None or n.died > gone)]
+        """The peers that `observer` lists: living ones, dead ones until they are given up, and ghosts."""
+        now = self.agenda.now
+        gone = now - LISTED_AFTER_DEATH
+        members = [n for n in self.members.values() if n is not observer and (n.died is None or n.died > gone)]
+        return members + [
+            n
+            for n in self._ghosts
+            if observer.node_id in n.gossiped_to
+            and n.died is not None
+            and GOSSIPED_FROM <= now - n.died < GOSSIPED_UNTIL
+        ]
+
+    def is_ghost(self, node: Node) -> bool:
+        """Tell whether a listed node is there by gossip only."""
+        return node in self._ghosts
 
     def kill(self, node_id: str) -> None:
         """End a node's process without a word: its peers go on listing it for a while. Raises KeyError."""
@@ -123,22 +150,35 @@ class Mesh:
             node.succeeded = node.failed = node.tokens = node.peak_inflight = 0
             self._start(node, self.agenda.now)
 
-    def leave(self, node_id: str) -> None:
-        """Take a node out of the mesh by a clean exit: it vanishes at once. Raises KeyError."""
+    def leave(self, node_id: str, gossiped_to: Collection[str] = ()) -> None:
+        """Take a node out of the mesh by a clean exit: it vanishes at once. Raises KeyError.
+
+        To the nodes with the ids `gossiped_to` it is back a moment later, as it was, with a latency that nobody knows.
+        """
         node = self.members.pop(node_id)
         node.died = self.agenda.now
+        node.gossiped_to = frozenset(gossiped_to)
         node.epoch += 1
+        self._ghosts = [ghost for ghost in self._ghosts if self.agenda.now - (ghost.died or 0.0) < GOSSIPED_UNTIL]
+        self._ghosts.append(node)
         for wakeable in self.wakeables.values():
             if wakeable.node is node:
                 wakeable.node = None
 
-    def wake(self, logical_id: str, *, succeeds: bool = True) -> None:
-        """Start waking sleeping capacity; some time later it is a live node, or asleep again. Raises KeyError."""
+    def wake(self, logical_id: str, *, succeeds: bool = True, overrun: float = 0.0) -> None:
+        """Start waking sleeping capacity; some time later it is a live node, or asleep again. Raises KeyError.
+
+        That takes `overrun` simulated seconds longer than it promises.
+        """
         wakeable = self.wakeables[logical_id]
         if wakeable.node is None and wakeable.awake_at is None:
             seconds = self._rng.uniform(45.0, 90.0)
             wakeable.awake_at = self.agenda.now + seconds
-            self.agenda.after(seconds, partial(self._woken if succeeds else self._sleeps, wakeable))
+            self.agenda.after(seconds + overrun, partial(self._woken if succeeds else self._sleeps, wakeable))
+
+    def strike(self, logical_id: str) -> None:
+        """List wakeable capacity no longer; a wake that is under way comes to nothing. Raises KeyError."""
+        del self.wakeables[logical_id]
 
     def _new_id(self) -> str:
         return f"{self._rng.getrandbits(40):010x}"
@@ -185,8 +225,9 @@ class Mesh:
     def _serve(self, node: Node) -> None:
         assert node.model is not None
         node.ready, node.hosted = True, [node.model.name]
-        self._later(node, 180.0, 600.0, self._unload)
-        if len(node.gpus) > 1:
+        if not self._steady:
+            self._later(node, 180.0, 600.0, self._unload)
+        if len(node.gpus) > 1 and not self._steady:
             self._later(node, 20.0, 120.0, self._load_second)
 
     def _load_second(self, node: Node) -> None:
@@ -202,9 +243,11 @@ class Mesh:
 
     def _client_joins(self) -> None:
         node = Node(node_id=self._new_id(), hostname="laptop-1", joined=self.agenda.now, client=True)
+        node.vram_gb = self._client_vram_gb
         self.members[node.node_id] = node
         node.pid = self._rng.randrange(1000, 60000)
-        self._later(node, 90.0, 300.0, self._client_leaves)
+        if not self._steady:
+            self._later(node, 90.0, 300.0, self._client_leaves)
 
     def _client_leaves(self, node: Node) -> None:
         self.members.pop(node.node_id, None)
@@ -243,6 +286,8 @@ class Mesh:
     def _woken(self, wakeable: Wakeable) -> None:
         wakeable.awake_at = None
         reserve = wakeable.reserve
+        if reserve.logical_id not in self.wakeables:
+            return
         wakeable.node = self._join(wakeable.node_id, reserve.logical_id, reserve.gpus)
         self._later(wakeable.node, 240.0, 480.0, lambda node: self.leave(node.node_id))
 

@@ -21,7 +21,9 @@ class DemoOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     `speed` is simulated seconds per real second. `consoles` nodes can be polled. A `calm` fleet has no failures;
     otherwise what falls silent stays so for at least `silence` real seconds. `clock_offset` is how many seconds the
-    store's clock is ahead. Raises ValueError for a number that makes no sense.
+    store's clock is ahead. In a `steady` mesh nodes keep what they serve, the client stays, and nothing wakes by
+    itself; `client_vram_gb` is the VRAM in 10^9 bytes that the client says it has. Raises ValueError for a number that
+    makes no sense.
     """
 
     nodes: int = 8
@@ -35,6 +37,8 @@ class DemoOptions(msgspec.Struct, frozen=True, kw_only=True):
     calm: bool = False
     silence: float = 120.0
     clock_offset: float = 0.0
+    steady: bool = False
+    client_vram_gb: float = 0.0
 
     def __post_init__(self) -> None:
         for name, least in (("nodes", 1), ("workers", 0), ("consoles", 1), ("silence", 0)):
@@ -55,13 +59,22 @@ class Simulation:
         self.clock_offset = options.clock_offset
         self.agenda = Agenda()
         self.timeline = Timeline(now - WARM_UP / speed, speed)
-        self.mesh = Mesh(self.agenda, random.Random(f"mesh {options.seed}"), options.nodes, options.consoles)
+        rng = random.Random(f"mesh {options.seed}")
+        self.mesh = Mesh(
+            self.agenda,
+            rng,
+            options.nodes,
+            options.consoles,
+            client_vram_gb=options.client_vram_gb,
+            steady=options.steady,
+        )
         rng = random.Random(f"store {options.seed}")
         self.store = Store(self.store_clock, rng)
         self.trainer = Trainer(self.store, self.agenda, self.timeline, rng, options.workers)
         self.runners = Runners(self.store, self.agenda, self.timeline, rng, options.workers)
         self.advance(WARM_UP)
-        self.mesh.start_wakes()
+        if not options.steady:
+            self.mesh.start_wakes()
         if not options.calm:
             self.runners.start_failures(max(LEAST_SILENCE, options.silence * speed))
             self.mesh.start_failures(max(LEAST_NODE_SILENCE, options.silence * speed))

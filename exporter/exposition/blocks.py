@@ -11,6 +11,7 @@ from exporter.exposition.labels import pairs
 from exporter.exposition.lines import Lines, render, unchanged
 from exporter.families import Family
 from exporter.records import Record
+from exporter.records.table import label
 
 LARGEST = 512
 """Keys of a block at most; a larger one is split in four."""
@@ -37,7 +38,7 @@ class TableText:
         self.families = tuple(families)
         self.blocks: Mapping[Leaf, Block] = {}
         self.duplicates = 0
-        self._names = record.KEY
+        self._names = tuple(map(label, record.KEY))
         self._key = attrgetter(*record.KEY) if record.KEY else None
         self._keys: list[Any] = []
         self._leaves: dict[Leaf, tuple[list[int], list[str]]] = {}

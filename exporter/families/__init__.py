@@ -1,15 +1,22 @@
 """Every metric, declared once: the exposition, docs/METRICS.md and the check of every query derive from FAMILIES."""
 
-from exporter.families import machine, mesh, source, worker
+from exporter.families import capacity, machine, memory, mesh, source, wakeable, worker
 from exporter.families.family import Family, OneOf, Projection, Split, Value, Word
 
 POLLED: tuple[Family, ...] = (
     *mesh.COUNTS,
+    *wakeable.COUNTS,
     *worker.COUNTS,
     *source.SOURCES,
+    *memory.LEDGER,
     *mesh.NODES,
-    *mesh.WAKEABLES,
+    *memory.NODES,
+    *capacity.NODES,
+    *capacity.MODELS,
+    *wakeable.WAKEABLES,
+    *memory.WAKEABLES,
     *worker.WORKERS,
+    *memory.WORKERS,
 )
 """Families of what is polled, in the order of the exposition."""
 

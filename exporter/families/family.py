@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from exporter.records import Record
+from exporter.records.table import label as label_of
 
 UNITS = ("bytes", "celsius", "hertz", "joules", "ratio", "seconds", "watts")
 
@@ -67,13 +68,14 @@ class Family:
     @property
     def labels(self) -> tuple[str, ...]:
         """All label names, the record's key first."""
+        key = tuple(map(label_of, self.record.KEY))
         match self.projection:
             case Value(_, labels):
-                return self.record.KEY + labels
+                return key + labels
             case Word(field) | OneOf(field, _):
-                return (*self.record.KEY, field)
+                return (*key, field)
             case Split(label, _):
-                return (*self.record.KEY, label)
+                return (*key, label)
 
     @property
     def rows(self) -> int:

@@ -1,19 +1,16 @@
-"""Families of mesh-llm: nodes, models, peers and wakeable capacity."""
+"""Families of mesh-llm: nodes, models and peers."""
 
 from __future__ import annotations
 
 from exporter.families.family import Family, OneOf, Split, Word, info, value
 from exporter.records import (
     NODE_STATES,
-    WAKEABLE_STATES,
     Node,
     NodeCount,
     NodeGpu,
     NodeModel,
+    NodeViews,
     PeerLink,
-    WakeableCount,
-    WakeableModel,
-    WakeableNode,
 )
 
 COUNTS = (
@@ -23,12 +20,6 @@ COUNTS = (
         "count",
         "Nodes of a fleet by state and standing; capacity to count on is the confirmed. All rows are always there.",
     ),
-    value(
-        "rollcall_wakeables",
-        WakeableCount,
-        "count",
-        "Wakeable nodes of a fleet by state; never part of rollcall_nodes. All rows are always there.",
-    ),
 )
 
 NODES = (
@@ -36,7 +27,7 @@ NODES = (
         "rollcall_node_info",
         Node,
         ("hostname", "role", "version", "basis"),
-        "A node; basis tells whose view its state follows: its own (self) or one peer's (single).",
+        "A node; basis tells whose view gives its state: its own (self), most peers' (quorum) or one's (single).",
     ),
     Family(
         "rollcall_node_state",
@@ -49,6 +40,31 @@ NODES = (
         Node,
         Word("reported"),
         "1 while a node reports another state than the one it is in; absent otherwise.",
+    ),
+    value(
+        "rollcall_node_confirmed",
+        Node,
+        "confirmed",
+        "1 while a node's own console answers, or it has none among the polled and a peer measures a latency to it.",
+    ),
+    value(
+        "rollcall_node_ghost",
+        Node,
+        "ghost",
+        "1 when only hearsay is left of a node: for 120 s no own report, and nobody knows a latency to it.",
+    ),
+    Family(
+        "rollcall_node_views",
+        NodeViews,
+        Split("state", tuple((state, state) for state in NODE_STATES)),
+        "Consoles, itself among them, whose fresh view shows a node in a state.",
+    ),
+    Family(
+        "rollcall_node_views_disagree",
+        NodeViews,
+        Split("kind", (("expected", "expected"), ("real", "real"))),
+        "Views of a node that differ from its state: as two rules for one thing do (expected), or otherwise, for two "
+        "reads (real).",
     ),
     value(
         "rollcall_node_vram_bytes",
@@ -105,38 +121,5 @@ NODES = (
         PeerLink,
         "rtt_seconds",
         "Round trip time from a node to its peer; only where it was measured.",
-    ),
-)
-
-WAKEABLES = (
-    info(
-        "rollcall_wakeable_info",
-        WakeableNode,
-        ("provider", "inventory"),
-        "A node that sleeps and could be woken; inventory tells who listed it.",
-    ),
-    Family(
-        "rollcall_wakeable_state",
-        WakeableNode,
-        OneOf("state", WAKEABLE_STATES),
-        "1 for the state that a wakeable node is in, 0 for the others; all 0 where its state was not understood.",
-    ),
-    value(
-        "rollcall_wakeable_vram_bytes",
-        WakeableNode,
-        "vram_bytes",
-        "VRAM that a wakeable node would add once awake.",
-    ),
-    info(
-        "rollcall_wakeable_model",
-        WakeableModel,
-        (),
-        "1 for each model that a wakeable node would serve.",
-    ),
-    value(
-        "rollcall_wakeable_wake_eta_seconds",
-        WakeableNode,
-        "wake_eta_seconds",
-        "How long a wakeable node is said to take to wake.",
     ),
 )

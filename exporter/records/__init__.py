@@ -4,6 +4,7 @@ Units are those of Prometheus: bytes, seconds, ratios from 0 to 1, Unix timestam
 0 means zero.
 """
 
+from exporter.records.capacity import ModelTarget, NodeSlots, NodeStage
 from exporter.records.machine import (
     CollectorReading,
     Gpu,
@@ -18,22 +19,36 @@ from exporter.records.machine import (
     HostNetwork,
     HostTemperature,
 )
+from exporter.records.memory import (
+    LedgerStatus,
+    NodeMemory,
+    NodeTransitions,
+    WakeableMemory,
+    WorkerMemory,
+    WorkerTransitions,
+)
 from exporter.records.mesh import (
     NODE_STATES,
     STANDINGS,
-    WAKEABLE_STATES,
     Node,
     NodeCount,
     NodeGpu,
     NodeModel,
     NodeView,
+    NodeViews,
     PeerLink,
-    WakeableCount,
-    WakeableModel,
-    WakeableNode,
 )
 from exporter.records.source import READ_RESULTS, Build, Exposed, FamilySeries, SourceDrift, SourceReading, SourceReads
 from exporter.records.table import Record
+from exporter.records.wakeable import (
+    WAKE_RESULTS,
+    WAKEABLE_STATES,
+    Becomes,
+    WakeableCount,
+    WakeableModel,
+    WakeableNode,
+    WakeCount,
+)
 from exporter.records.worker import (
     ROLLOUT_STATUSES,
     WORKER_STATUSES,
@@ -53,9 +68,11 @@ __all__ = [
     "ROLLOUT_STATUSES",
     "STANDINGS",
     "WAKEABLE_STATES",
+    "WAKE_RESULTS",
     "WORKER_STATUSES",
     "Assignment",
     "Attempt",
+    "Becomes",
     "Build",
     "CollectorReading",
     "Exposed",
@@ -71,11 +88,18 @@ __all__ = [
     "HostFilesystem",
     "HostNetwork",
     "HostTemperature",
+    "LedgerStatus",
+    "ModelTarget",
     "Node",
     "NodeCount",
     "NodeGpu",
+    "NodeMemory",
     "NodeModel",
+    "NodeSlots",
+    "NodeStage",
+    "NodeTransitions",
     "NodeView",
+    "NodeViews",
     "PeerLink",
     "Record",
     "RolloutCount",
@@ -83,11 +107,15 @@ __all__ = [
     "SourceReading",
     "SourceReads",
     "Store",
+    "WakeCount",
     "WakeableCount",
+    "WakeableMemory",
     "WakeableModel",
     "WakeableNode",
     "Worker",
     "WorkerCount",
     "WorkerGpu",
+    "WorkerMemory",
     "WorkerReport",
+    "WorkerTransitions",
 ]

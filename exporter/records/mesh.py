@@ -1,4 +1,4 @@
-"""Tables of mesh-llm: nodes, what they have, and the capacity that could be woken."""
+"""Tables of mesh-llm: nodes, what they have, and their edges."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from exporter.records.table import Record
 
 NODE_STATES = ("client", "standby", "loading", "serving")
 STANDINGS = ("confirmed", "unconfirmed", "ghost")
-WAKEABLE_STATES = ("sleeping", "waking")
 
 
 class NodeView(Record, frozen=True, gc=False, kw_only=True):
@@ -43,8 +42,9 @@ class NodeView(Record, frozen=True, gc=False, kw_only=True):
 class Node(Record, frozen=True, gc=False, kw_only=True):
     """A mesh-llm node: the one state that follows from all fresh views of it.
 
-    `basis` says whose view it is: `self` or `single`. `reason` names the rule that gave the state. `reported` is the
-    payload's word where the state differs from it. `standing` is `confirmed`, `unconfirmed` or `ghost`.
+    `basis` says whose view it is: `self`, `quorum` or `single`. `reason` names the rule that gave the state. `reported`
+    is the payload's word where the state differs from it. `standing` is `confirmed`, `unconfirmed` or `ghost`;
+    `confirmed` and `ghost` are 1 or 0.
     """
 
     KEY = ("fleet", "node")
@@ -58,6 +58,8 @@ class Node(Record, frozen=True, gc=False, kw_only=True):
     reason: str
     reported: str | None
     standing: str
+    confirmed: int
+    ghost: int
     vram_bytes: float | None
     inflight_requests: int | None
     requests_success: int | None
@@ -67,6 +69,28 @@ class Node(Record, frozen=True, gc=False, kw_only=True):
     def rank(self) -> int:
         """Unconfirmed ones and ghosts first, then those that load."""
         return 0 if self.standing != "confirmed" else 1 if self.state == "loading" else 2
+
+
+class NodeViews(Record, frozen=True, gc=False, kw_only=True):
+    """How many fresh views show a node in each state, and how many of them differ from the state that it is in.
+
+    `expected` are differences between a node's own rule and its peers' rule, `real` any others that lasted two reads.
+    """
+
+    KEY = ("fleet", "node")
+    fleet: str
+    node: str
+    client: int = 0
+    standby: int = 0
+    loading: int = 0
+    serving: int = 0
+    expected: int = 0
+    real: int = 0
+
+    @property
+    def rank(self) -> int:
+        """Those that views really disagree about first."""
+        return 0 if self.real else 1
 
 
 class NodeModel(Record, frozen=True, gc=False):
@@ -103,28 +127,6 @@ class PeerLink(Record, frozen=True, gc=False):
     rtt_seconds: float | None
 
 
-class WakeableNode(Record, frozen=True, gc=False):
-    """Sleeping capacity that could be woken; never a peer. `state` is None where the word was not recognised."""
-
-    KEY = ("fleet", "logical_id")
-    fleet: str
-    logical_id: str
-    provider: str | None
-    inventory: str
-    state: str | None
-    vram_bytes: float | None
-    wake_eta_seconds: float | None
-
-
-class WakeableModel(Record, frozen=True, gc=False):
-    """A model that a wakeable node would serve."""
-
-    KEY = ("fleet", "logical_id", "model")
-    fleet: str
-    logical_id: str
-    model: str
-
-
 class NodeCount(Record, frozen=True, gc=False):
     """How many nodes of a fleet are in a state, by standing."""
 
@@ -132,13 +134,4 @@ class NodeCount(Record, frozen=True, gc=False):
     fleet: str
     state: str
     standing: str
-    count: int
-
-
-class WakeableCount(Record, frozen=True, gc=False):
-    """How many wakeable nodes of a fleet are in a state."""
-
-    KEY = ("fleet", "state")
-    fleet: str
-    state: str
     count: int

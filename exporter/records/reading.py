@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
-from exporter.records.mesh import NodeGpu, NodeModel, NodeView, PeerLink, WakeableModel, WakeableNode
+from exporter.records.capacity import ModelTarget, NodeSlots, NodeStage
+from exporter.records.mesh import NodeGpu, NodeModel, NodeView, PeerLink
+from exporter.records.wakeable import Becomes, WakeableModel, WakeableNode
 from exporter.records.worker import Attempt, RolloutCount, Store, WorkerGpu, WorkerReport
 
 
@@ -19,6 +21,7 @@ class Sighting(msgspec.Struct, frozen=True):
 class MeshReading(msgspec.Struct, frozen=True, kw_only=True):
     """A console's answer: itself first, then its peers, then the wakeable nodes it knows of.
 
+    `slots` are its own, `stages` those of every node it speaks of, `targets` is None where it did not answer for them.
     `drift` counts, by field, what was left out because it was not understood.
     """
 
@@ -27,6 +30,32 @@ class MeshReading(msgspec.Struct, frozen=True, kw_only=True):
     links: tuple[PeerLink, ...] = ()
     wakeables: tuple[WakeableNode, ...] = ()
     wakeable_models: tuple[WakeableModel, ...] = ()
+    slots: tuple[NodeSlots, ...] = ()
+    stages: tuple[NodeStage, ...] = ()
+    targets: tuple[ModelTarget, ...] | None = None
+    drift: dict[str, int] = {}
+
+
+class ConsolesReading(msgspec.Struct, frozen=True):
+    """The answers of several consoles behind one URL, by address; `addresses` are all it has, answering or not.
+
+    `drift` counts the addresses that did not answer.
+    """
+
+    readings: dict[str, MeshReading]
+    addresses: tuple[str, ...]
+    drift: dict[str, int] = {}
+
+
+class InventoryReading(msgspec.Struct, frozen=True, kw_only=True):
+    """An inventory's answer: capacity that could be woken, and by logical id which node it becomes, where that is said.
+
+    `drift` counts, by field, what was left out because it was not understood.
+    """
+
+    wakeables: tuple[WakeableNode, ...]
+    wakeable_models: tuple[WakeableModel, ...] = ()
+    becomes: dict[str, Becomes] = {}
     drift: dict[str, int] = {}
 
 

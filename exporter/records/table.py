@@ -20,6 +20,11 @@ class Record(msgspec.Struct, frozen=True, gc=False):
         return 0
 
 
+def label(field: str) -> str:
+    """The label of a field: its name, less the `_` of one that Python keeps for itself."""
+    return field.removesuffix("_")
+
+
 Tables = dict[type[Record], tuple[Record, ...]]
 """The tables of a slice of a snapshot, by record type."""
 

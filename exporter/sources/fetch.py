@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import http.client
 import ssl
+from collections.abc import Collection
 from datetime import UTC
 from email.errors import FirstHeaderLineIsContinuationDefect, MissingHeaderBodySeparatorDefect
 from email.utils import parsedate_to_datetime
@@ -36,10 +37,11 @@ _LOCATION_LETTERS = 100
 
 
 class Fetched(msgspec.Struct, frozen=True):
-    """An answer: its decoded body, and its Date header as Unix seconds."""
+    """An answer: its decoded body, its Date header as Unix seconds, and its status."""
 
     body: bytes
     date: float | None
+    status: int = 200
 
 
 class Session:
@@ -47,7 +49,7 @@ class Session:
 
     `deadline` covers all of them together; `max_bytes` caps each decoded body, `max_total` all of them. `context` saves
     the loading of the CA certificates at every read (36 ms for Debian's); without it, `endpoint.ca_file` or the
-    system's are loaded.
+    system's are loaded. An answer whose status is not among the `statuses`, or that redirects, is an error.
     """
 
     def __init__(
@@ -59,9 +61,11 @@ class Session:
         max_bytes: int = MAX_BYTES,
         max_total: int = MAX_READ_BYTES,
         context: ssl.SSLContext | None = None,
+        statuses: Collection[int] = (200,),
     ) -> None:
         self._endpoint = endpoint
         self._deadline = deadline
+        self._statuses = statuses
         self._resolve = resolve
         self._max_bytes = max_bytes
         self._left = max_total
@@ -92,7 +96,7 @@ class Session:
         # Raised outside of any `except`, so that no context drags in what the server or the request said.
         if isinstance(outcome, SourceError):
             self.close()
-            raise SourceError(outcome.result, self._redacted(str(outcome)))
+            raise SourceError(outcome.result, self._redacted(str(outcome)), outcome.status)
         return outcome
 
     def _redacted(self, message: str) -> str:
@@ -106,12 +110,13 @@ class Session:
         try:
             response = self._answer(target)
             with response:
-                fetched = _whole(response, min(self._max_bytes, self._left), truncated=self._limits.ended)
+                most = min(self._max_bytes, self._left)
+                fetched = _whole(response, most, self._statuses, truncated=self._limits.ended)
             self._left -= len(fetched.body)
             if response.will_close:
                 self.close()
         except SourceError as error:
-            return SourceError(error.result, f"GET {target.partition('?')[0]}: {error}")
+            return SourceError(error.result, f"GET {target.partition('?')[0]}: {error}", error.status)
         # OverflowError is what http.client makes of a chunk size below -2**63.
         except (OSError, http.client.HTTPException, ValueError, OverflowError) as error:
             return _explained(error, f"GET {target.partition('?')[0]}", self._endpoint.host)
@@ -169,16 +174,16 @@ class Door:
         return Session(self._endpoint, deadline, resolve=self._resolve, context=self._context)
 
 
-def _whole(response: HTTPResponse, max_bytes: int, truncated: bool) -> Fetched:
+def _whole(response: HTTPResponse, max_bytes: int, statuses: Collection[int], truncated: bool) -> Fetched:
     defects = (FirstHeaderLineIsContinuationDefect, MissingHeaderBodySeparatorDefect)
     if truncated or any(isinstance(defect, defects) for defect in response.headers.defects):
         raise SourceError("malformed", "expected HTTP headers that end in an empty line, got something else")
     if 300 <= response.status < 400:
         place = _location(response.getheader("Location"))
         raise SourceError("redirect", f"expected status 200, got {response.status} {place}")
-    if response.status != 200:
-        raise SourceError("http", f"expected status 200, got {response.status}")
-    return Fetched(read_body(response, max_bytes), _unix_seconds(response.getheader("Date")))
+    if response.status not in statuses:
+        raise SourceError("http", f"expected status 200, got {response.status}", response.status)
+    return Fetched(read_body(response, max_bytes), _unix_seconds(response.getheader("Date")), response.status)
 
 
 def _location(location: str | None) -> str:

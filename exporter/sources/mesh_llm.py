@@ -1,8 +1,7 @@
-"""A console of a mesh-llm mesh: `GET /api/status`, as mesh-llm 0.66 and older send it."""
+"""A console of a mesh-llm mesh: `GET /api/status`, as mesh-llm 0.66 and older send it, and what else it answers."""
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Sequence
 
@@ -11,19 +10,20 @@ import msgspec
 from exporter.endpoint import Endpoint
 from exporter.records import NodeGpu, NodeModel, NodeView, PeerLink, WakeableModel, WakeableNode
 from exporter.records.reading import MeshReading, Sighting
+from exporter.sources.connect import Resolve
 from exporter.sources.decode import Count, envelope, items, placed
-from exporter.sources.fetch import Door, Resolver
+from exporter.sources.fetch import Door
+from exporter.sources.gigabytes import GB, in_bytes
+from exporter.sources.mesh_capacity import OptionalAnswers, stages_of
+from exporter.sources.model_names import model_names
 from exporter.sources.source import Deadline
 
-GB = 10**9
 NO_MODEL = ("", "(standby)", "(client)")
 """Display names that mesh-llm shows where there is no model."""
 
 LATENCIES = ("direct", "estimated", "unknown")
 INVENTORY = "mesh-llm"
 """The `inventory` label of wakeable nodes that a mesh lists itself."""
-
-_PATH = re.compile(r"[/~\\]|[A-Za-z]:[/\\]")
 
 
 class _Gpu(msgspec.Struct):
@@ -63,6 +63,7 @@ class _Wakeable(msgspec.Struct):
 
 class _Runtime(msgspec.Struct):
     models: list[msgspec.Raw] | None = None
+    stages: list[msgspec.Raw] | None = None
 
 
 class _Routing(msgspec.Struct):
@@ -103,7 +104,7 @@ class MeshConsole:
         self,
         fleet: str,
         endpoint: Endpoint,
-        resolve: Resolver,
+        resolve: Resolve,
         *,
         interval: float,
         timeout: float,
@@ -117,11 +118,16 @@ class MeshConsole:
         self.stale_after = stale_after
         self.optional = optional
         self._connect = Door(endpoint, resolve)
+        self._optional = OptionalAnswers(self._connect, fleet, timeout)
 
     def read(self, deadline: Deadline) -> MeshReading:
-        """Ask the console for its status; raises SourceError. Never the OpenAI port: asking it counts as a request."""
+        """Ask the console for its status, then for the rest; raises SourceError if there is no status.
+
+        Never the OpenAI port: asking it counts as a request.
+        """
         with self._connect(deadline) as session:
-            return parse(session.get("/api/status").body, self.fleet)
+            reading = parse(session.get("/api/status").body, self.fleet)
+        return self._optional.added_to(reading, deadline)
 
 
 def parse(body: bytes, fleet: str) -> MeshReading:
@@ -143,6 +149,7 @@ def parse(body: bytes, fleet: str) -> MeshReading:
         view = _peer_view(peer, fleet, me, drift)
         sightings[peer.id] = Sighting(view, _models(peer, fleet, peer.id), _gpus(peer.gpus, fleet, peer.id, drift))
         links.append(PeerLink(fleet, me, peer.id, view.latency or "unknown", view.rtt_seconds))
+    stages = stages_of(status.runtime.stages if status.runtime else None, fleet, me, sightings, drift)
     wakeables, models = _wakeables(status.wakeable_nodes, fleet, drift)
     return MeshReading(
         observer=me,
@@ -150,6 +157,7 @@ def parse(body: bytes, fleet: str) -> MeshReading:
         links=tuple(links),
         wakeables=wakeables,
         wakeable_models=models,
+        stages=stages,
         drift=dict(drift),
     )
 
@@ -176,7 +184,7 @@ def _own_view(status: _Status, fleet: str, drift: Counter[str]) -> NodeView:
         serving=bool(status.serving_models),
         hosted=bool(status.hosted_models),
         role="Client" if status.is_client else "Host" if status.is_host else "Worker",
-        vram_bytes=_bytes(status.my_vram_gb, drift),
+        vram_bytes=in_bytes(status.my_vram_gb, drift),
         inflight_requests=status.inflight_requests,
         requests_success=success,
         requests_failure=failure,
@@ -203,7 +211,7 @@ def _peer_view(peer: _Peer, fleet: str, observer: str, drift: Counter[str]) -> N
         hosted=bool(peer.hosted_models),
         latency=latency,
         rtt_seconds=None if peer.rtt_ms is None else peer.rtt_ms / 1000,
-        vram_bytes=_bytes(peer.vram_gb, drift),
+        vram_bytes=in_bytes(peer.vram_gb, drift),
     )
 
 
@@ -214,12 +222,9 @@ def _models(said: _Models, fleet: str, node: str) -> tuple[NodeModel, ...]:
         ("serving", said.serving_models),
         ("hosted", said.hosted_models),
     )
-    return tuple(NodeModel(fleet, node, model, relation) for relation, models in relations for model in _names(models))
-
-
-def _names(models: Sequence[str] | None) -> list[str]:
-    """Model names, each once; a file path is none (mesh-llm lists the path of a model loaded at run time)."""
-    return [model for model in dict.fromkeys(models or ()) if model and not _PATH.match(model)]
+    return tuple(
+        NodeModel(fleet, node, model, relation) for relation, models in relations for model in model_names(models)
+    )
 
 
 def _gpus(raws: Sequence[msgspec.Raw] | None, fleet: str, node: str, drift: Counter[str]) -> tuple[NodeGpu, ...]:
@@ -252,22 +257,8 @@ def _wakeables(
             said.provider,
             INVENTORY,
             said.state,
-            _bytes(said.vram_gb, drift),
+            in_bytes(said.vram_gb, drift),
             said.wake_eta_secs,
         )
-        models += [WakeableModel(fleet, said.logical_id, model) for model in _names(said.models)]
+        models += [WakeableModel(fleet, said.logical_id, model) for model in model_names(said.models)]
     return tuple(nodes.values()), tuple(models)
-
-
-def _bytes(gigabytes: float | None, drift: Counter[str]) -> float | None:
-    """Bytes of a figure in 10^9 bytes, to the byte: mesh-llm divided a whole number. What is not finite stays so.
-
-    Less than nothing is not said, and drift.
-    """
-    if gigabytes is None:
-        return None
-    if gigabytes < 0:
-        drift["vram_gb"] += 1
-        return None
-    figure = gigabytes * GB
-    return float(round(figure)) if figure - figure == 0 else figure

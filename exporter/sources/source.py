@@ -6,17 +6,21 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
-from exporter.records.reading import MeshReading, StoreReading
+from exporter.records.reading import ConsolesReading, InventoryReading, MeshReading, StoreReading
 
-Reading = MeshReading | StoreReading
+Reading = MeshReading | ConsolesReading | StoreReading | InventoryReading
 
 
 class SourceError(Exception):
-    """A read that failed; `result` is one of `READ_RESULTS`, the message names no secret."""
+    """A read that failed; `result` is one of `READ_RESULTS`, the message names no secret.
 
-    def __init__(self, result: str, message: str) -> None:
+    `status` is the HTTP status of an answer with another one than 200.
+    """
+
+    def __init__(self, result: str, message: str, status: int | None = None) -> None:
         super().__init__(message)
         self.result = result
+        self.status = status
 
 
 class Deadline:
@@ -27,6 +31,14 @@ class Deadline:
         self._seconds = seconds
         self._end = clock() + seconds
 
+    def left(self) -> bool:
+        """Tell whether there is time left."""
+        return self._clock() < self._end
+
+    def within(self, seconds: float) -> Deadline:
+        """The earlier of this deadline and one `seconds` from now; raises SourceError("timeout") after its end."""
+        return Deadline(min(seconds, self.remaining()), self._clock)
+
     def remaining(self) -> float:
         """Seconds left, always more than 0; raises SourceError("timeout") when there are none."""
         left = self._end - self._clock()
@@ -36,7 +48,7 @@ class Deadline:
 
 
 class Source(Protocol):
-    """Anything that can be read: one console of a mesh, one store.
+    """Anything that can be read: one console of a mesh, one store, one inventory.
 
     Times are in seconds. An `optional` source is one that nobody configured: it exports nothing until it has answered.
     """

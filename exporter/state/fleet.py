@@ -3,32 +3,60 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sized
 from typing import NamedTuple
 
 from exporter.records import (
     Assignment,
+    ModelTarget,
     Node,
     NodeGpu,
     NodeModel,
+    NodeSlots,
+    NodeStage,
+    NodeViews,
     PeerLink,
     Record,
     WakeableModel,
     WakeableNode,
+    WakeCount,
     Worker,
     WorkerGpu,
 )
-from exporter.records.reading import MeshReading, StoreReading
+from exporter.records.reading import ConsolesReading, InventoryReading, MeshReading, StoreReading
 from exporter.records.table import Tables, first
-from exporter.state.mesh_tables import MeshMemory, count_mesh, mesh_tables
+from exporter.state.evidence import FleetEvidence, Told
+from exporter.state.listing import Listing, kinds_of, roster
+from exporter.state.mesh_tables import Ground, MeshMemory, count_mesh, mesh_tables, url_of
+from exporter.state.notes import Recalled, to_notes
+from exporter.state.wakeable import Inventories, count_wakeables, wakeable_tables
+from exporter.state.wakes import wake_counts
 from exporter.state.worker_tables import count_workers, worker_tables
 
 OBJECTS: tuple[type[Record], ...]
-OBJECTS = (Node, NodeModel, NodeGpu, PeerLink, WakeableNode, WakeableModel, Worker, WorkerGpu)
+OBJECTS = (
+    Node,
+    NodeViews,
+    NodeModel,
+    NodeGpu,
+    NodeSlots,
+    NodeStage,
+    PeerLink,
+    WakeableNode,
+    WakeableModel,
+    Worker,
+    WorkerGpu,
+)
 
 
 INFINITY = float("inf")
-KINDS = ("mesh-llm", "agent-lightning")
+MODEL_TARGETS = 100
+"""The most models that a fleet shows as wanted: their names may come from clients' requests."""
+
+KINDS = ("mesh-llm", "agent-lightning", "inventory")
+
+
+Heard = MeshReading | ConsolesReading | StoreReading | InventoryReading
 
 
 class WorkerRules(NamedTuple):
@@ -48,42 +76,94 @@ class Limits(NamedTuple):
 class Fleet:
     """What is known of one fleet. Not safe for threads: only the publisher's uses it."""
 
-    def __init__(self, name: str, rules: WorkerRules, limits: Limits) -> None:
+    def __init__(self, name: str, rules: WorkerRules, limits: Limits, recalled: Recalled | None = None) -> None:
         self.name = name
         self._rules = rules
         self._limits = limits
-        self._meshes: dict[str, tuple[MeshReading, float]] = {}
+        self._meshes: dict[str, Told] = {}
         self._store: tuple[StoreReading, float] | None = None
-        self._memory = MeshMemory()
+        recalled = recalled or Recalled()
+        self._memory = MeshMemory(states=recalled.states, consoles=recalled.consoles)
+        self._inventories: dict[str, tuple[InventoryReading, float]] = {}
+        self.wakes = recalled.wakes
+        self.listing = Listing()
         self._judged: tuple[StoreReading, Tables] | None = None
         self.expires = INFINITY
+        self.evidence = FleetEvidence(name)
 
-    def receive(self, source: str, reading: MeshReading | StoreReading, fresh_until: float) -> None:
-        """Take a source's newest reading; `fresh_until` is on the monotonic clock of `tables`."""
-        if isinstance(reading, MeshReading):
-            self._meshes[source] = (reading, fresh_until)
+    def receive(self, source: str, reading: Heard, fresh_until: float, at: float | None = None) -> None:
+        """Take a source's newest reading, that came `at`; both times are on the monotonic clock of `tables`."""
+        if isinstance(reading, MeshReading | ConsolesReading):
+            self._hear(source, reading, fresh_until, at)
+        elif isinstance(reading, InventoryReading):
+            self._inventories[source] = (reading, fresh_until)
         else:
             self._store = (reading, fresh_until)
 
-    def tables(self, now: float, kinds: Collection[str] = KINDS) -> tuple[Tables, Counter[type[Record]]]:
+    def _hear(self, source: str, reading: MeshReading | ConsolesReading, fresh_until: float, at: float | None) -> None:
+        """Take what a URL's consoles said; what one that did not answer said last stays while it has its address."""
+        if isinstance(reading, MeshReading):
+            said, known = {source: reading}, {source}
+        else:
+            said = {f"{source} {address}": each for address, each in reading.readings.items()}
+            known = {f"{source} {address}" for address in reading.addresses}
+        for gone in [name for name in self._meshes if url_of(name) == source and name not in known]:
+            del self._meshes[gone]
+        self._meshes |= {name: Told(each, fresh_until, at) for name, each in said.items()}
+
+    def tables(
+        self, now: float, kinds: Collection[str] = KINDS, wall: float = 0.0
+    ) -> tuple[Tables, Counter[type[Record]]]:
         """Judge what is fresh at `now` (monotonic, in seconds): the fleet's tables, and the records that limits cut.
 
         Counts are of everything, before any limit, and there for the `kinds` of source that the fleet has. When the
-        first of what is fresh is so no longer, is in `expires` afterwards.
+        first of what is fresh is so no longer, is in `expires` afterwards, what to tell the ledger in `listing`, and
+        what explains the nodes in `evidence`. `wall` is Unix time, for the wake ledger.
         """
-        until = [until for _, until in self._meshes.values()] + ([self._store[1]] if self._store else [])
+        until = [told.fresh_until for told in self._meshes.values()]
+        until += [until for _, until in self._inventories.values()]
+        until += [self._store[1]] if self._store else []
         self.expires = min((instant for instant in until if instant >= now), default=INFINITY)
-        fresh = {source: reading for source, (reading, until) in self._meshes.items() if now <= until}
+        fresh = {source: told.reading for source, told in self._meshes.items() if now <= told.fresh_until}
+        self.evidence = self._evidence(fresh, now)
         nodes, self._memory = mesh_tables(fresh, self._memory, now)
+        files = {source: reading for source, (reading, until) in self._inventories.items() if now <= until}
+        asleep, self.wakes = wakeable_tables(Inventories(fresh, files), nodes, self.wakes, wall)
         workers: Tables = {}
         if self._store is not None and now <= self._store[1]:
             workers = self._workers(self._store[0])
         counts: Tables = {}
         if "mesh-llm" in kinds:
             counts |= count_mesh(self.name, nodes)
+        if "mesh-llm" in kinds or "inventory" in kinds:
+            counts |= count_wakeables(self.name, asleep)
+            counts[WakeCount] = wake_counts(self.name, self.wakes)
         if "agent-lightning" in kinds:
             counts |= count_workers(self.name, workers)
-        return self._cut({**nodes, **workers, **counts})
+        tables = {**nodes, **asleep, **workers, **counts}
+        cut, left_out = self._cut(dict(tables))
+        self._list(kinds, {"mesh-llm": fresh, "inventory": files, "agent-lightning": workers}, tables, cut)
+        return cut, left_out
+
+    def _evidence(self, fresh: Mapping[str, MeshReading], now: float) -> FleetEvidence:
+        """What explains the nodes as they are judged at `now`; older readings are not kept for it."""
+        ground = Ground.of(fresh, self._memory, now)
+        ground = ground._replace(memory=self._memory._replace(readings={}))
+        return FleetEvidence(self.name, dict(self._meshes), fresh, ground)
+
+    def _list(self, kinds: Collection[str], heard: Mapping[str, Sized], tables: Tables, cut: Tables) -> None:
+        """Note for the ledger what is listed, before any limit.
+
+        A worker that is forgotten leaves no trace; no wakeable node leaves while somebody is silent who may list it.
+        """
+        rosters = {kind: roster(kind, tables, cut) for kind in kinds_of([kind for kind in heard if heard[kind]])}
+        if "worker" in rosters and self._store is not None and len(self._store[0].workers) > len(tables[Worker]):
+            forgotten = {report.worker for report in self._store[0].workers} - rosters["worker"].states.keys()
+            rosters["worker"] = rosters["worker"]._replace(dropped=forgotten)
+        if "wakeable" in rosters:
+            told, known = len(heard["mesh-llm"]) + len(heard["inventory"]), len(self._meshes) + len(self._inventories)
+            rosters["wakeable"] = rosters["wakeable"]._replace(whole=told == known)
+        self.listing = Listing(kinds_of(kinds), rosters, to_notes(self._memory.consoles, self.wakes))
 
     def _workers(self, reading: StoreReading) -> Tables:
         """Ages are judged at the instant of the read, so the same reading always gives the same tables."""
@@ -96,6 +176,7 @@ class Fleet:
         left_out: Counter[type[Record]] = Counter()
         most: dict[type[Record], int] = dict.fromkeys(OBJECTS, self._limits.objects)
         most[Assignment] = self._limits.assignments
+        most[ModelTarget] = MODEL_TARGETS
         for record, limit in most.items():
             records = tables.get(record, ())
             if len(records) > limit:

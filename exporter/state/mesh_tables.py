@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -11,87 +11,123 @@ import msgspec
 from exporter.records import (
     NODE_STATES,
     STANDINGS,
-    WAKEABLE_STATES,
     Node,
     NodeCount,
     NodeGpu,
     NodeModel,
+    NodeViews,
     PeerLink,
-    WakeableCount,
     WakeableModel,
     WakeableNode,
 )
-from exporter.records.reading import MeshReading, Sighting
+from exporter.records.reading import MeshReading
 from exporter.records.table import Tables
-from exporter.state.mesh import NodeVerdict, node_state, wakeable_state
+from exporter.state.capacity_tables import capacity_tables
+from exporter.state.mesh import node_state, wakeable_state
 from exporter.state.reconcile import choose, standing, unmeasured
+from exporter.state.views import Dissents, Seen, count_views
 
 
 class MeshMemory(NamedTuple):
     """What the next judgement needs of the last: states held, whose console is whose, since when nobody measured whom.
 
-    `consoles` maps a node to the source where it answered last; `unmeasured_since` is on a monotonic clock in seconds.
+    `consoles` maps a node to the URL where it answered last; `unmeasured_since` is on a monotonic clock in seconds.
+    `dissents` goes with `readings`, the fresh ones of the last judgement, by source: what is not among them is new.
     """
 
     states: Mapping[str, str] = {}
     consoles: Mapping[str, str] = {}
     unmeasured_since: Mapping[str, float] = {}
+    dissents: Dissents = {}
+    readings: Mapping[str, MeshReading] = {}
 
 
-class _Seen(NamedTuple):
-    sighting: Sighting
-    verdict: NodeVerdict
+class Ground(NamedTuple):
+    """What nodes are judged by beside the views of them: what is remembered, and what was read.
+
+    `answering` maps a node to the URL where its console answers, `new` are the sources read since the last judgement,
+    `now` is on the clock of `memory.unmeasured_since`.
+    """
+
+    memory: MeshMemory = MeshMemory()
+    answering: Mapping[str, str] = {}
+    new: Collection[str] = ()
+    now: float = 0.0
+
+    @classmethod
+    def of(cls, fresh: Mapping[str, MeshReading], memory: MeshMemory, now: float) -> Ground:
+        """The ground of a judgement of fresh readings, by source."""
+        answering = {fresh[source].observer: url_of(source) for source in sorted(fresh, reverse=True)}
+        new = {source for source, reading in fresh.items() if memory.readings.get(source) is not reading}
+        return cls(memory, answering, new, now)
+
+
+class Judged(NamedTuple):
+    """A node as it was judged: its record, the view that stands, who sees it how, and why it has its standing."""
+
+    node: Node
+    chosen: Seen
+    counts: NodeViews
+    dissents: Dissents
+    unmeasured_since: float | None
+    own_silent: bool
 
 
 def mesh_tables(fresh: Mapping[str, MeshReading], memory: MeshMemory, now: float) -> tuple[Tables, MeshMemory]:
     """Reconcile the fresh readings of a fleet's consoles, by source; gives its tables and what to remember.
 
-    `now` is on the clock of `memory.unmeasured_since`.
+    A source is a URL's name, followed by a space and an address where that URL has several. `now` is on the clock of
+    `memory.unmeasured_since`.
     """
     readings = [fresh[source] for source in sorted(fresh)]
-    answering = {reading.observer: source for source, reading in fresh.items()}
-    seen: dict[str, list[_Seen]] = {}
-    for reading in readings:
-        for sighting in reading.sightings:
-            seen.setdefault(sighting.view.node, []).append(_Seen(sighting, node_state(sighting.view)))
-    since = {
-        node: memory.unmeasured_since.get(node, now)
-        for node, views in seen.items()
-        if unmeasured([view.sighting.view for view in views])
-    }
-    nodes: list[Node] = []
-    models: list[NodeModel] = []
-    gpus: list[NodeGpu] = []
-    for node, views in seen.items():
-        held = memory.states.get(node)
-        silent_for = now - since.get(node, now)
-        own_silent = node in memory.consoles and node not in answering
-        record, chosen = _node(views, held, own_silent, silent_for)
-        nodes.append(record)
-        models += chosen.models
-        gpus += chosen.gpus
+    urls = set(map(url_of, fresh))
+    ground = Ground.of(fresh, memory, now)
+    seen = seen_by(fresh)
+    judged = {node: judge(views, ground) for node, views in seen.items()}
+    nodes = [each.node for each in judged.values()]
+    since = {node: each.unmeasured_since for node, each in judged.items() if each.unmeasured_since is not None}
+    dissents: dict[tuple[str, str], int] = {}
+    for each in judged.values():
+        dissents |= each.dissents
     tables: Tables = {
         Node: tuple(nodes),
-        NodeModel: tuple(models),
-        NodeGpu: tuple(gpus),
+        NodeViews: tuple(each.counts for each in judged.values()),
+        NodeModel: tuple(model for each in judged.values() for model in each.chosen.sighting.models),
+        NodeGpu: tuple(gpu for each in judged.values() for gpu in each.chosen.sighting.gpus),
         PeerLink: _links(readings),
         **_wakeables(readings),
+        **capacity_tables(readings, seen),
     }
     if not readings:
         return tables, memory
-    consoles = {node: source for node, source in memory.consoles.items() if node in seen or source not in fresh}
-    return tables, MeshMemory({node.node: node.state for node in nodes}, {**consoles, **answering}, since)
+    consoles = {node: source for node, source in memory.consoles.items() if node in seen or source not in urls}
+    states = {node.node: node.state for node in nodes}
+    return tables, MeshMemory(states, {**consoles, **ground.answering}, since, dissents, dict(fresh))
+
+
+def url_of(source: str) -> str:
+    """The name of the URL that a source belongs to."""
+    return source.partition(" ")[0]
+
+
+def seen_by(fresh: Mapping[str, MeshReading], only: str | None = None) -> dict[str, list[Seen]]:
+    """The views of every node, or of one, in readings by source; each view judged alone."""
+    seen: dict[str, list[Seen]] = {}
+    for source in sorted(fresh):
+        for sighting in fresh[source].sightings:
+            node = sighting.view.node
+            if only is None or node == only:
+                seen.setdefault(node, []).append(Seen(source, sighting, node_state(sighting.view)))
+    return seen
 
 
 def count_mesh(fleet: str, tables: Tables) -> Tables:
-    """Count a fleet's nodes and wakeable nodes; every row is there, 0 where there is nothing."""
+    """Count a fleet's nodes; every row is there, 0 where there is nothing."""
     nodes = Counter((node.state, node.standing) for node in tables.get(Node, ()) if isinstance(node, Node))
-    asleep = Counter(node.state for node in tables.get(WakeableNode, ()) if isinstance(node, WakeableNode))
     return {
         NodeCount: tuple(
             NodeCount(fleet, state, standing, nodes[state, standing]) for state in NODE_STATES for standing in STANDINGS
         ),
-        WakeableCount: tuple(WakeableCount(fleet, state, asleep[state]) for state in WAKEABLE_STATES),
     }
 
 
@@ -105,11 +141,21 @@ def drift_of(reading: MeshReading) -> Counter[str]:
     return +drift
 
 
-def _node(views: Sequence[_Seen], held: str | None, own_silent: bool, unmeasured_for: float) -> tuple[Node, Sighting]:
-    index, basis = choose([(view.sighting.view, view.verdict.state) for view in views], held)
-    sighting, verdict = views[index]
-    view = sighting.view
-    record = Node(
+def judge(views: Sequence[Seen], ground: Ground) -> Judged:
+    """Reconcile the fresh views of one node."""
+    node, memory = views[0].view.node, ground.memory
+    index, basis = choose([(each.view, each.state) for each in views], memory.states.get(node))
+    chosen, evidence = views[index], [each.view for each in views]
+    since = memory.unmeasured_since.get(node, ground.now) if unmeasured(evidence) else None
+    own_silent = node in memory.consoles and node not in ground.answering
+    stands = standing(evidence, own_silent, 0.0 if since is None else ground.now - since)
+    counts, dissents = count_views(views, chosen, memory.dissents, ground.new)
+    return Judged(_record(chosen, basis, stands), chosen, counts, dissents, since, own_silent)
+
+
+def _record(chosen: Seen, basis: str, stands: str) -> Node:
+    view, verdict = chosen.view, chosen.verdict
+    return Node(
         fleet=view.fleet,
         node=view.node,
         hostname=view.hostname,
@@ -119,13 +165,14 @@ def _node(views: Sequence[_Seen], held: str | None, own_silent: bool, unmeasured
         state=verdict.state,
         reason=verdict.reason,
         reported=verdict.reported,
-        standing=standing([each.sighting.view for each in views], own_silent, unmeasured_for),
+        standing=stands,
+        confirmed=int(stands == "confirmed"),
+        ghost=int(stands == "ghost"),
         vram_bytes=0.0 if verdict.state == "client" and view.vram_bytes is not None else view.vram_bytes,
         inflight_requests=view.inflight_requests,
         requests_success=view.requests_success,
         requests_failure=view.requests_failure,
     )
-    return record, sighting
 
 
 def _links(readings: Sequence[MeshReading]) -> tuple[PeerLink, ...]:

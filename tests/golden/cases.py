@@ -23,11 +23,14 @@ from exporter.sources.mesh_llm import MeshConsole, parse
 from exporter.sources.source import Reading, Source
 from exporter.state.fleet import Fleet, Limits, WorkerRules
 from tests.golden.answers import CannedStore, store_answer
+from tests.golden.canned_console import CannedConsole
 
 GOLDEN = Path(__file__).parent
 MESH = GOLDEN / "mesh-llm-0.66.0"
 STORE = GOLDEN / "agentlightning-0.3.0"
 READ_AT = 1_795_400_000.0
+ANSWERS = "../mesh-llm-0.66.0-answers"
+OPTIONAL = ("runtime/llama", "runtime/stages", "model-targets")
 SUFFIXES = {Format.TEXT: ".txt", Format.OPENMETRICS: ".om"}
 
 Readings = list[tuple[Source, Reading]]
@@ -92,6 +95,20 @@ def mesh_case(name: str, payloads: dict[str, str]) -> Case:
     return Case((MESH / name).resolve(), read)
 
 
+def whole_mesh_case(name: str, payloads: dict[str, tuple[str, str]]) -> Case:
+    """A mesh whose consoles answer for more: by host name, the file of the status, and how those of the rest begin."""
+
+    def read() -> Readings:
+        readings: Readings = []
+        for host, (status, start) in payloads.items():
+            rest = {path: MESH / f"{start}{path.replace('/', '-')}.json" for path in OPTIONAL}
+            door = CannedConsole({f"/api/{path}": at.read_bytes() for path, at in rest.items() if at.exists()})
+            readings.append((console(f"http://{host}:3131"), door.added_to(parse((MESH / status).read_bytes(), "eu"))))
+        return readings
+
+    return Case((MESH / name).resolve(), read)
+
+
 def captured(name: str) -> Any:
     """A captured answer of the store, without the request that the file names beside it."""
     said = json.loads((STORE / f"{name}.json").read_text())
@@ -137,9 +154,11 @@ def _replaced() -> Any:
 
 MESH_CASES = (
     *(mesh_case(path.stem, {"node": path.name}) for path in sorted(MESH.glob("status-*.json"))),
-    mesh_case("mesh4", {node: f"mesh4/{node}-status.json" for node in "abcd"}),
+    whole_mesh_case("mesh4", {node: (f"mesh4/{node}-status.json", f"{ANSWERS}/{node}-") for node in "abcd"}),
     # What no capture has: wakeable nodes, reserved GPU memory, hostile text, malformed parts. Made by hand.
     mesh_case("../made/status", {"node": "../made/status.json"}),
+    # A split model, and models that clients asked for. Made by hand after mesh-llm 0.66's payload types.
+    whole_mesh_case("../made/split", {"node": ("../made/split/status.json", "../made/split/")}),
 )
 
 STORE_CASES = (

@@ -52,6 +52,7 @@ host: {enabled: false, procfs: /host/proc, rootfs: /host}
 gpu: {enabled: true}
 limits: {series: 1, objects: 2, assignments: 3}
 families: {deny: ["rollcall_worker_gpu_.*", rollcall_host_.*]}
+tombstone: 90m
 """
 
 
@@ -76,6 +77,7 @@ def test_everything_given() -> None:
     assert config.gpu == GpuConfig(enabled=True)
     assert config.limits == LimitsConfig(series=1, objects=2, assignments=3)
     assert config.families == FamiliesConfig(deny=("rollcall_worker_gpu_.*", "rollcall_host_.*"))
+    assert config.tombstone == 5400.0
 
 
 @pytest.mark.parametrize(
@@ -133,7 +135,7 @@ def test_times_of_a_store(given: str, interval: float, timeout: float, stale_aft
 def test_a_file_that_says_nothing_has_the_defaults_and_no_sources(text: str) -> None:
     config = read(text)
     assert config == Config()
-    assert (config.listen, config.state_dir) == (Address("127.0.0.1", 10470), None)
+    assert (config.listen, config.state_dir, config.tombstone) == (Address("127.0.0.1", 10470), None, 3600.0)
     assert (config.meshes, config.stores) == ((), ())
     assert config.host == HostConfig(enabled=True, procfs="/proc", rootfs="/")
     assert config.gpu.enabled is None

@@ -118,7 +118,7 @@ WORDS = re.findall(
     r"\w+",
     """
 web listen_address state_dir meshes stores fleet url urls interval timeout stale_after key key_file key_env username
-password password_env ca_file host gpu enabled procfs limits series families allow deny
+password password_env ca_file host gpu enabled procfs limits series families allow deny tombstone
 """,
 )
 SCALARS = st.sampled_from(

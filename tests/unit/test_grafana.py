@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from exporter.records.mesh import NODE_STATES, WAKEABLE_STATES
+from exporter.records import NODE_STATES, WAKEABLE_STATES
 from exporter.records.worker import ROLLOUT_STATUSES, WORKER_STATUSES
 from grafana import fleet
 from grafana.build import DIRECTORY, dashboards, main, stale

@@ -203,7 +203,7 @@ def test_an_error_never_quotes_the_payload() -> None:
     assert "CANARY" not in str(caught.value)
 
 
-def test_a_console_is_asked_for_its_status_and_nothing_else() -> None:
+def test_a_console_is_asked_for_its_status_first_and_never_for_another_port() -> None:
     with Loopback(sends(answer(b'{"node_id": "a"}'))) as upstream:
         source = MeshConsole(
             "eu",
@@ -215,7 +215,8 @@ def test_a_console_is_asked_for_its_status_and_nothing_else() -> None:
         )
         assert source.read(Deadline(20)).observer == "a"
         assert source.name == f"127.0.0.1:{upstream.port}/proxied"
-        assert [head.partition(" HTTP")[0] for head in upstream.heads] == ["GET /proxied/api/status"]
+        paths = ["status", "runtime/llama", "model-targets"]
+        assert [head.partition(" HTTP")[0] for head in upstream.heads] == [f"GET /proxied/api/{path}" for path in paths]
 
 
 def test_null_is_not_said() -> None:

@@ -150,7 +150,7 @@ def test_a_default_source_that_never_answered_exports_nothing(caplog: pytest.Log
     default = Scripted("local", "127.0.0.1:3131", SourceError("refused", "x"), optional=True)
     with caplog.at_level(logging.INFO), polling(default) as poller:
         soon(poller.turning)
-        assert samples(poller) == {}
+        assert samples(poller) == {"rollcall_ledger_available": "0"}
         assert caplog.records == []
         default.answers.put(mesh("local", "n1"))
         soon(lambda: samples(poller).get(up(default)) == "1")
@@ -184,7 +184,7 @@ def test_what_is_stale_goes_though_its_source_never_comes_back() -> None:
     with polling(source, clock=clock) as poller:
         soon(lambda: samples(poller).get(up(source)) == "1" and source.asked == 2)
         clock.now += 101.0
-        soon(lambda: not any(sample.startswith("rollcall_node_state") for sample in samples(poller)))
+        soon(lambda: not any(sample.startswith("rollcall_node_state{") for sample in samples(poller)))
         soon(lambda: samples(poller).get(up(source)) == "0")
         assert samples(poller)[reads(source, "timeout")] == "1"
         assert not poller.turning()

@@ -25,6 +25,10 @@ OWN = (view("n"), "standby")
 A, B, C = (view("a"), "serving"), (view("b"), "standby"), (view("c"), "loading")
 B_MEASURED = (view("b", **MEASURED), "standby")
 C_MEASURED = (view("c", **MEASURED), "loading")
+A2, C_STANDBY = (view("a2"), "serving"), (view("c"), "standby")
+A_MEASURED = (view("a", **MEASURED), "serving")
+OWN_SERVING = (view("n"), "serving")
+OWN_ON_X, OWN_ON_Y = (view("n", hostname="x"), "standby"), (view("n", hostname="y"), "standby")
 
 CHOICES: dict[str, tuple[Views, str | None, NodeView, str]] = {
     "only one view": ([C], None, C[0], "single"),
@@ -39,12 +43,21 @@ CHOICES: dict[str, tuple[Views, str | None, NodeView, str]] = {
     "the lowest observer": ([C, B, A], None, A[0], "single"),
     "the lowest observer when nobody says the state held": ([C, B], "client", B[0], "single"),
     "the lowest observer of those measured": ([A, C_MEASURED, B_MEASURED], None, B_MEASURED[0], "single"),
-    "measured among those with the state held": (
-        [(view("a"), "standby"), B_MEASURED, C_MEASURED],
-        "standby",
-        B_MEASURED[0],
-        "single",
-    ),
+    "the state of two of three": ([A, B, C_STANDBY], None, B[0], "quorum"),
+    "the state of two of three before the state held": ([A, B, C_STANDBY], "serving", B[0], "quorum"),
+    "the state of two of three before a measured latency": ([A_MEASURED, B, C_STANDBY], None, B[0], "quorum"),
+    "the state of two, and nobody says another": ([B, C_STANDBY], "serving", B[0], "quorum"),
+    "measured among a quorum": ([A, (view("a2"), "standby"), B_MEASURED], None, B_MEASURED[0], "quorum"),
+    "two against two": ([A, A2, B, C_STANDBY], None, A[0], "single"),
+    "two against two, one state held": ([A, A2, B, C_STANDBY], "standby", B[0], "single"),
+    "three against two, though held": ([A, A2, B, C_STANDBY, (view("d"), "standby")], "serving", B[0], "quorum"),
+    "one observer at two URLs has one vote": ([A, B, B], None, A[0], "single"),
+    "one observer that says two things has one vote for each": ([A, B, (view("b"), "serving")], None, A[0], "quorum"),
+    "own report before a quorum": ([OWN, A, A2, C], None, OWN[0], "self"),
+    "two with one identity, no state held": ([OWN_SERVING, OWN], None, OWN_SERVING[0], "self"),
+    "two with one identity, one state held": ([OWN_SERVING, OWN], "standby", OWN[0], "self"),
+    "two with one identity in one state": ([OWN_ON_Y, OWN_ON_X], None, OWN_ON_X[0], "self"),
+    "two with one identity against a quorum": ([A, A2, OWN, OWN_SERVING], "standby", OWN[0], "self"),
 }
 
 
@@ -217,7 +230,7 @@ def test_what_a_silent_console_said_it_was_is_unconfirmed_though_a_peer_measures
 
 def test_an_outage_of_all_consoles_forgets_nothing() -> None:
     _, memory = standings(("a:1", console("a", view("a", "b"))), memory=MeshMemory(), now=0)
-    assert memory == (memory.states, {"a": "a:1"}, {"b": 0})
+    assert memory[1:3] == ({"a": "a:1"}, {"b": 0})
     assert standings(memory=memory, now=50) == ({}, memory)
 
 

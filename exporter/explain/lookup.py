@@ -1,0 +1,103 @@
+"""Finds the node that somebody means, and answers as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from difflib import get_close_matches
+from typing import NamedTuple
+
+import msgspec
+
+from exporter.exposition.labels import guard
+from exporter.records.evidence import NodeName, Unexplained
+from exporter.state.evidence import FleetEvidence
+
+NEAR = 5
+"""Names at most that are offered instead of one that nobody has."""
+
+COMPARED = 500
+"""Names at most that are compared letter by letter, which takes about 0.1 ms each."""
+
+LONGEST = 128
+"""Characters of a name that is looked for, at most, in an answer."""
+
+
+class Answer(NamedTuple):
+    """An HTTP status and a JSON body of ASCII alone, as the text of upstreams may steer a terminal."""
+
+    status: int
+    body: bytes
+
+
+class Lookup:
+    """Explains nodes from the evidence of all fleets; safe for threads. `clock` is monotonic, `wall` Unix time."""
+
+    def __init__(
+        self,
+        evidence: Callable[[], Mapping[str, FleetEvidence]],
+        clock: Callable[[], float],
+        wall: Callable[[], float],
+    ) -> None:
+        self._evidence = evidence
+        self._clock = clock
+        self._wall = wall
+
+    def __call__(self, name: str, fleet: str | None) -> Answer:
+        """Explain the node with an id or host name, in one fleet or in all.
+
+        200: a `NodeEvidence`; 404: nobody has the name; 409: several have it. The latter two are an `Unexplained`.
+        """
+        everywhere = self._evidence()
+        if fleet is not None and fleet not in everywhere:
+            fleets = ", ".join(map(guard, sorted(everywhere))) or "none yet"
+            return _answer(404, Unexplained(error=f"expected a fleet that is read ({fleets}), got {guard(fleet)!r}"))
+        evidence = {each: everywhere[each] for each in everywhere if fleet in (None, each)}
+        place = "" if fleet is None else f" of fleet {guard(fleet)!r}"
+        expected = f"expected the id or host name of a node{place}, got {name[:LONGEST]!r}"
+        named = {called: fresh for each in evidence.values() for called, fresh in each.names().items()}
+        found = meant(name, named)
+        if len(found) > 1:
+            return _answer(409, Unexplained(error=f"{expected}, which {len(found)} nodes have", candidates=found))
+        if found:
+            explained = evidence[found[0].fleet].of(found[0].node, self._clock(), self._wall())
+            if explained is not None:
+                return _answer(200, explained)
+        return _answer(404, Unexplained(error=f"{expected}, which none has", near=near(name, named)))
+
+
+def meant(name: str, named: Mapping[NodeName, bool]) -> tuple[NodeName, ...]:
+    """The nodes with a name: an id before a host name, a host name in a fresh view (True) before one in a stale view.
+
+    Each node is there once. A name may be that of a label, in which an id has been made printable and short.
+    """
+    ids: dict[tuple[str, str], NodeName] = {}
+    hosts: dict[bool, dict[tuple[str, str], NodeName]] = {True: {}, False: {}}
+    for each, fresh in named.items():
+        if name in (each.node, guard(each.node)):
+            ids.setdefault((each.fleet, each.node), each)
+        elif each.hostname is not None and name in (each.hostname, guard(each.hostname)):
+            hosts[fresh].setdefault((each.fleet, each.node), each)
+    return tuple(sorted((ids or hosts[True] or hosts[False]).values(), key=_order))
+
+
+def near(name: str, named: Iterable[NodeName]) -> tuple[NodeName, ...]:
+    """A few nodes whose id or host name holds this text, or is much like it."""
+    text = name[:LONGEST].casefold()
+    known: dict[str, NodeName] = {}
+    for each in named:
+        for called in (each.node, each.hostname):
+            if called:
+                known.setdefault(called.casefold(), each)
+    holding = sorted(called for called in known if text and text in called)
+    compared = [called for called in sorted(known)[:COMPARED] if len(called) <= LONGEST]
+    alike = dict.fromkeys([*holding[:NEAR], *get_close_matches(text, compared, NEAR)])
+    return tuple(dict.fromkeys(known[called] for called in alike))[:NEAR]
+
+
+def _order(name: NodeName) -> tuple[str, str]:
+    return name.fleet, name.node
+
+
+def _answer(status: int, said: msgspec.Struct) -> Answer:
+    return Answer(status, json.dumps(msgspec.to_builtins(said), indent=2, allow_nan=False).encode("ascii") + b"\n")

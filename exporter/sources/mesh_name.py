@@ -1,0 +1,96 @@
+"""A URL of a mesh whose host name may have several addresses, each of which is a console."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from exporter.endpoint import Endpoint
+from exporter.records.reading import ConsolesReading, MeshReading
+from exporter.sources.connect import Resolve
+from exporter.sources.mesh_llm import MeshConsole
+from exporter.sources.resolve import Address
+from exporter.sources.source import Deadline, SourceError
+
+
+class MeshName:
+    """The source of one URL: of the consoles at all addresses of its host name. Times are in seconds.
+
+    Two addresses of one family or more are that many consoles, read one after the other, each with its share of the
+    time that is left, so that one that hangs hides no other. One address, or one of each family, is one console, of
+    which the first address that answers is taken.
+    """
+
+    kind = "mesh-llm"
+
+    def __init__(
+        self,
+        fleet: str,
+        endpoint: Endpoint,
+        resolve: Resolve,
+        *,
+        interval: float,
+        timeout: float,
+        stale_after: float,
+        optional: bool = False,
+    ) -> None:
+        self.fleet = fleet
+        self.name = endpoint.name
+        self.interval = interval
+        self.timeout = timeout
+        self.stale_after = stale_after
+        self.optional = optional
+        self._endpoint = endpoint
+        self._resolve = resolve
+        self._addresses: list[Address] = []
+        self._one = self._console(lambda *_: self._addresses)
+        self._each: dict[Address, MeshConsole] = {}
+
+    def read(self, deadline: Deadline) -> MeshReading | ConsolesReading:
+        """Ask every console for its status; raises SourceError if none has one.
+
+        A console that does not answer is counted as drift of `addresses`.
+        """
+        self._addresses = self._resolve(self._endpoint.host, self._endpoint.port, deadline)
+        addresses = several(self._addresses)
+        self._each = {address: self._each.get(address) or self._at(address) for address in addresses}
+        if not addresses:
+            return self._one.read(deadline)
+        readings: dict[str, MeshReading] = {}
+        failure = None
+        for tried, address in enumerate(addresses):
+            try:
+                share = deadline.within(deadline.remaining() / (len(addresses) - tried))
+                readings[_text(address)] = self._each[address].read(share)
+            except SourceError as error:
+                failure = error
+        if failure is not None and not readings:
+            raise failure
+        drift = +Counter(addresses=len(addresses) - len(readings))
+        return ConsolesReading(readings, tuple(map(_text, addresses)), dict(drift))
+
+    def _at(self, address: Address) -> MeshConsole:
+        return self._console(lambda *_: [address])
+
+    def _console(self, resolve: Resolve) -> MeshConsole:
+        return MeshConsole(
+            self.fleet,
+            self._endpoint,
+            resolve,
+            interval=self.interval,
+            timeout=self.timeout,
+            stale_after=self.stale_after,
+            optional=self.optional,
+        )
+
+
+def several(addresses: Sequence[Address]) -> list[Address]:
+    """The addresses of the first family that has more than one; none where each family has one at most."""
+    counts = Counter(family for family, _ in addresses)
+    first = next((family for family, _ in addresses if counts[family] > 1), None)
+    return [address for address in addresses if address[0] == first]
+
+
+def _text(address: Address) -> str:
+    host, port = address[1][:2]
+    return f"{host}:{port}"

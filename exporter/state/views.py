@@ -1,0 +1,67 @@
+"""Who sees a node how: the fresh views of it, counted by state, and those that differ from the state it is in."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from typing import NamedTuple
+
+from exporter.records import NodeView, NodeViews
+from exporter.records.reading import Sighting
+from exporter.state.mesh import NodeVerdict
+from exporter.state.reconcile import explained
+
+LASTING = 2
+"""Reads of one observer for which a difference must last to be a real one."""
+
+Dissents = Mapping[tuple[str, str], int]
+"""Reads for which a source's view of a node has differed from its state without explanation, by node and source."""
+
+
+class Seen(NamedTuple):
+    """A fresh view of a node: the source that it was read from, the sighting, and the judgement of that view alone."""
+
+    source: str
+    sighting: Sighting
+    verdict: NodeVerdict
+
+    @property
+    def view(self) -> NodeView:
+        """The evidence."""
+        return self.sighting.view
+
+    @property
+    def state(self) -> str:
+        """The state that this view shows."""
+        return self.verdict.state
+
+    @property
+    def ballot(self) -> tuple[str, str, str | None]:
+        """What it is counted by, once: a console at two URLs is one, processes with one identity on two hosts two."""
+        view = self.sighting.view
+        return view.observer, self.verdict.state, view.hostname if view.own else None
+
+
+def count_views(
+    views: Sequence[Seen], chosen: Seen, before: Dissents, new: Collection[str]
+) -> tuple[NodeViews, dict[tuple[str, str], int]]:
+    """Count the views of one node, of which the `chosen` one stands; gives the counts and what dissent remains.
+
+    `before` is what dissent there was at the last judgement, `new` the sources that were read since.
+    """
+    node = chosen.view.node
+    shown = Counter(state for _, state, _ in {each.ballot for each in views})
+    dissents: dict[tuple[str, str], int] = {}
+    expected, real = set(), set()
+    for each in views:
+        if each.state == chosen.state:
+            continue
+        if explained((chosen.view, chosen.state), (each.view, each.state)):
+            expected.add(each.ballot)
+            continue
+        reads = before.get((node, each.source), 0) + (each.source in new)
+        dissents[node, each.source] = reads
+        if reads >= LASTING:
+            real.add(each.ballot)
+    counts = NodeViews(fleet=chosen.view.fleet, node=node, expected=len(expected), real=len(real), **shown)
+    return counts, dissents

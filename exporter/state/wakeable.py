@@ -1,0 +1,105 @@
+"""The tables of wakeable capacity: what meshes and inventories list, each once, less what is awake."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import msgspec
+
+from exporter.records import WAKEABLE_STATES, Becomes, Node, WakeableCount, WakeableModel, WakeableNode
+from exporter.records.reading import InventoryReading, MeshReading
+from exporter.records.table import Tables
+from exporter.state.mesh import wakeable_state
+from exporter.state.wakes import Listed, Live, WakeMemory, duration, judge_wakes
+
+
+class Inventories(NamedTuple):
+    """The fresh answers of one fleet that list wakeable nodes, by source."""
+
+    meshes: Mapping[str, MeshReading] = {}
+    files: Mapping[str, InventoryReading] = {}
+
+
+def wakeable_tables(fresh: Inventories, mesh: Tables, memory: WakeMemory, wall: float) -> tuple[Tables, WakeMemory]:
+    """Merge what is listed by logical id, and follow every wake; gives the tables and what to remember.
+
+    `mesh` has the fleet's nodes and what its consoles list. A mesh's word wins over an inventory's: it is live; of two
+    inventories the first by name. An entry whose `becomes` names a live node is awake, and left out: its capacity is
+    counted there. `wall` is Unix time in seconds.
+    """
+    listed = _listed(fresh, mesh)
+    live = Live.of(node for node in mesh.get(Node, ()) if isinstance(node, Node))
+    memory = judge_wakes(listed, live, _answered(fresh), memory, wall)
+    asleep = {logical_id: entry for logical_id, entry in listed.items() if not live.has(entry.becomes)}
+    nodes = tuple(_shown(entry.node, memory, wall) for entry in asleep.values())
+    models = tuple(model for model in _models(fresh, mesh, asleep))
+    return {WakeableNode: nodes, WakeableModel: models}, memory
+
+
+def count_wakeables(fleet: str, tables: Tables) -> Tables:
+    """Count a fleet's wakeable nodes; every row is there, 0 where there is nothing."""
+    asleep = Counter(node.state for node in tables.get(WakeableNode, ()) if isinstance(node, WakeableNode))
+    return {WakeableCount: tuple(WakeableCount(fleet, state, asleep[state]) for state in WAKEABLE_STATES)}
+
+
+def drift_of(reading: InventoryReading) -> Counter[str]:
+    """Count what an inventory said that was not understood: left out by the source, or a state that is none."""
+    drift = Counter(reading.drift)
+    drift["wakeable_state"] += sum(wakeable_state(node.state)[0] is None for node in reading.wakeables)
+    return +drift
+
+
+def _listed(fresh: Inventories, mesh: Tables) -> dict[str, Listed]:
+    becomes: dict[str, Becomes] = {}
+    for name in sorted(fresh.files):
+        becomes = {**fresh.files[name].becomes, **becomes}
+    consoles: dict[str, list[str]] = {}
+    for source, reading in sorted(fresh.meshes.items()):
+        for node in reading.wakeables:
+            consoles.setdefault(node.logical_id, []).append(_mesh(source))
+    listed: dict[str, Listed] = {}
+    for record in mesh.get(WakeableNode, ()):
+        if isinstance(record, WakeableNode):
+            name = record.logical_id
+            listed[name] = Listed(record, tuple(consoles.get(name, ())), becomes.get(name))
+    for source, inventory in sorted(fresh.files.items()):
+        for node in inventory.wakeables:
+            if node.logical_id not in listed:
+                judged = msgspec.structs.replace(node, state=wakeable_state(node.state)[0])
+                listed[node.logical_id] = Listed(judged, (_file(source),), becomes.get(node.logical_id))
+    return listed
+
+
+def _models(fresh: Inventories, mesh: Tables, listed: Mapping[str, Listed]) -> list[WakeableModel]:
+    """The models of each listed node, from whoever's account of it stands."""
+    models = [
+        model
+        for model in mesh.get(WakeableModel, ())
+        if isinstance(model, WakeableModel) and model.logical_id in listed
+    ]
+    for source, inventory in sorted(fresh.files.items()):
+        standing = {name for name, entry in listed.items() if entry.sources == (_file(source),)}
+        models += [model for model in inventory.wakeable_models if model.logical_id in standing]
+    return models
+
+
+def _answered(fresh: Inventories) -> frozenset[str]:
+    return frozenset([*map(_mesh, fresh.meshes), *map(_file, fresh.files)])
+
+
+def _mesh(source: str) -> str:
+    return f"mesh-llm {source}"
+
+
+def _file(source: str) -> str:
+    return f"inventory {source}"
+
+
+def _shown(node: WakeableNode, memory: WakeMemory, wall: float) -> WakeableNode:
+    wake = memory.wakes.get(node.logical_id)
+    if wake is None:
+        return node
+    eta = wake.promised if wake.took is None else node.wake_eta_seconds
+    return msgspec.structs.replace(node, wake_eta_seconds=eta, wake_duration_seconds=duration(wake, wall))
