@@ -37,6 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         configuration = Path(folder) / "rollcall.yaml"
         configuration.write_text(demo.configuration(), "utf-8")
         serve = ["serve", "--config.file", str(configuration), "--web.listen-address", options.listen]
+        serve += ["--state.dir", str(Path(folder) / "state")]
         with subprocess.Popen([sys.executable, "-m", "exporter.cli", *serve]) as exporter:
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, lambda *_: exporter.terminate())
