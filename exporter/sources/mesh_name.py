@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from threading import Thread
 
 from exporter.endpoint import Endpoint
 from exporter.records.reading import ConsolesReading, MeshReading
@@ -12,13 +13,15 @@ from exporter.sources.mesh_llm import MeshConsole
 from exporter.sources.resolve import Address
 from exporter.sources.source import Deadline, SourceError
 
+AT_ONCE = 256
+"""Consoles of one name that are read at the same time; more of them are read in turns that share the time."""
+
 
 class MeshName:
     """The source of one URL: of the consoles at all addresses of its host name. Times are in seconds.
 
-    Two addresses of one family or more are that many consoles, read one after the other, each with its share of the
-    time that is left, so that one that hangs hides no other. One address, or one of each family, is one console, of
-    which the first address that answers is taken.
+    Two addresses of one family or more are that many consoles, read side by side, so that those that hang hide no
+    other. One address, or one of each family, is one console, of which the first address that answers is taken.
     """
 
     kind = "mesh-llm"
@@ -56,18 +59,37 @@ class MeshName:
         self._each = {address: self._each.get(address) or self._at(address) for address in addresses}
         if not addresses:
             return self._one.read(deadline)
-        readings: dict[str, MeshReading] = {}
-        failure = None
-        for tried, address in enumerate(addresses):
-            try:
-                share = deadline.within(deadline.remaining() / (len(addresses) - tried))
-                readings[_text(address)] = self._each[address].read(share)
-            except SourceError as error:
-                failure = error
-        if failure is not None and not readings:
-            raise failure
+        answers: dict[Address, MeshReading | SourceError] = {}
+        for start in range(0, len(addresses), AT_ONCE):
+            turns = -((start - len(addresses)) // AT_ONCE)
+            share = deadline.within(deadline.remaining() / turns)
+            self._side_by_side(addresses[start : start + AT_ONCE], share, answers)
+        said = {address: answers[address] for address in addresses if address in answers}
+        readings = {_text(each): answer for each, answer in said.items() if isinstance(answer, MeshReading)}
+        failures = [answer for answer in said.values() if isinstance(answer, SourceError)]
+        if not readings:
+            raise failures[-1] if failures else SourceError("malformed", "no console gave an answer")
         drift = +Counter(addresses=len(addresses) - len(readings))
         return ConsolesReading(readings, tuple(map(_text, addresses)), dict(drift))
+
+    def _side_by_side(
+        self, addresses: Sequence[Address], deadline: Deadline, answers: dict[Address, MeshReading | SourceError]
+    ) -> None:
+        """Read some consoles, each in a thread that ends by the deadline; what they say goes into `answers`."""
+
+        def read(address: Address) -> None:
+            try:
+                answers[address] = self._each[address].read(deadline)
+            except SourceError as error:
+                answers[address] = error
+
+        threads = [
+            Thread(target=read, args=(address,), name=f"console {_text(address)}", daemon=True) for address in addresses
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
 
     def _at(self, address: Address) -> MeshConsole:
         return self._console(lambda *_: [address])

@@ -28,7 +28,7 @@ from exporter.records.table import Tables, first
 from exporter.state.evidence import FleetEvidence, Told
 from exporter.state.listing import Listing, kinds_of, roster
 from exporter.state.mesh_tables import Ground, MeshMemory, count_mesh, mesh_tables, url_of
-from exporter.state.notes import Recalled, to_notes
+from exporter.state.notes import Notes, Recalled, to_notes
 from exporter.state.wakeable import Inventories, count_wakeables, wakeable_tables
 from exporter.state.wakes import wake_counts
 from exporter.state.worker_tables import count_workers, worker_tables
@@ -84,6 +84,7 @@ class Fleet:
         self._store: tuple[StoreReading, float] | None = None
         recalled = recalled or Recalled()
         self._memory = MeshMemory(states=recalled.states, consoles=recalled.consoles)
+        self._unmeasured = recalled.unmeasured
         self._inventories: dict[str, tuple[InventoryReading, float]] = {}
         self.wakes = recalled.wakes
         self.listing = Listing()
@@ -120,6 +121,9 @@ class Fleet:
         first of what is fresh is so no longer, is in `expires` afterwards, what to tell the ledger in `listing`, and
         what explains the nodes in `evidence`. `wall` is Unix time, for the wake ledger.
         """
+        if self._unmeasured and self._meshes:
+            since = {node: now - seconds for node, seconds in self._unmeasured.items()}
+            self._memory, self._unmeasured = self._memory._replace(unmeasured_since=since), {}
         until = [told.fresh_until for told in self._meshes.values()]
         until += [until for _, until in self._inventories.values()]
         until += [self._store[1]] if self._store else []
@@ -142,7 +146,8 @@ class Fleet:
             counts |= count_workers(self.name, workers)
         tables = {**nodes, **asleep, **workers, **counts}
         cut, left_out = self._cut(dict(tables))
-        self._list(kinds, {"mesh-llm": fresh, "inventory": files, "agent-lightning": workers}, tables, cut)
+        heard: dict[str, Sized] = {"mesh-llm": fresh, "inventory": files, "agent-lightning": workers}
+        self._list(kinds, heard, tables, cut, self._notes(now))
         return cut, left_out
 
     def _evidence(self, fresh: Mapping[str, MeshReading], now: float) -> FleetEvidence:
@@ -151,7 +156,15 @@ class Fleet:
         ground = ground._replace(memory=self._memory._replace(readings={}))
         return FleetEvidence(self.name, dict(self._meshes), fresh, ground)
 
-    def _list(self, kinds: Collection[str], heard: Mapping[str, Sized], tables: Tables, cut: Tables) -> None:
+    def _notes(self, now: float) -> Notes:
+        """What must outlive a restart."""
+        since = self._memory.unmeasured_since
+        unmeasured = {**self._unmeasured, **{node: now - instant for node, instant in since.items()}}
+        return to_notes(self._memory.consoles, self.wakes, unmeasured)
+
+    def _list(
+        self, kinds: Collection[str], heard: Mapping[str, Sized], tables: Tables, cut: Tables, notes: Notes
+    ) -> None:
         """Note for the ledger what is listed, before any limit.
 
         A worker that is forgotten leaves no trace; no wakeable node leaves while somebody is silent who may list it.
@@ -163,7 +176,7 @@ class Fleet:
         if "wakeable" in rosters:
             told, known = len(heard["mesh-llm"]) + len(heard["inventory"]), len(self._meshes) + len(self._inventories)
             rosters["wakeable"] = rosters["wakeable"]._replace(whole=told == known)
-        self.listing = Listing(kinds_of(kinds), rosters, to_notes(self._memory.consoles, self.wakes))
+        self.listing = Listing(kinds_of(kinds), rosters, notes)
 
     def _workers(self, reading: StoreReading) -> Tables:
         """Ages are judged at the instant of the read, so the same reading always gives the same tables."""

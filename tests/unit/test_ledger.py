@@ -13,6 +13,7 @@ from exporter.state.database import FILE, Database, Rows
 from exporter.state.ledger import Ledger, Scope
 from exporter.state.listing import Listing, kinds_of
 from exporter.state.memory import Roster
+from exporter.state.notes import Recalled
 from exporter.state.wakes import WakeMemory
 from tests.unit.ledgers import HOUR, mesh, opened, present, since, store, transitions
 
@@ -130,8 +131,8 @@ def test_consoles_states_and_wakes_are_recalled(tmp_path: Path) -> None:
     ledger.close()
     ledger = opened(tmp_path)
     recalled = ledger.recall("eu")
-    assert recalled == ({"a": "x:2"}, WakeMemory(), {"a": "serving", "b": "standby"})
-    assert ledger.recall("us") == ({}, WakeMemory(), {})
+    assert recalled == Recalled({"a": "x:2"}, WakeMemory(), {"a": "serving", "b": "standby"})
+    assert ledger.recall("us") == Recalled()
     ledger.close()
 
 

@@ -150,3 +150,17 @@ def test_its_health_is_one_sources_and_counts_what_was_not_understood() -> None:
     drift = {row.field: row.count for row in health.records() if isinstance(row, SourceDrift)}
     assert health.up
     assert drift["addresses"] == 1
+
+
+def test_slow_ones_are_waited_for_side_by_side() -> None:
+    """Each takes a third of a second, so that one after the other they would need twice the deadline."""
+
+    def slowly(peer: Peer) -> None:
+        if peer.head():
+            peer.stop.wait(1 / 3)
+            peer.send(answer(status("n")))
+
+    with consoles(*[slowly] * 18, *[hangs] * 6) as addresses:
+        said, drift = read(source(addresses), seconds=3.0)
+    assert len(said) == 18
+    assert drift == {"addresses": 6}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from exporter.records.reading import MeshReading, Sighting
 from exporter.state.fleet import Fleet, Limits, WorkerRules
 from exporter.state.mesh_tables import MeshMemory, mesh_tables
 from exporter.state.reconcile import GHOST_AFTER, choose, standing, unmeasured
+from tests.unit.ledgers import opened
 
 MEASURED = {"rtt_seconds": 0.002, "latency": "direct"}
 Views = list[tuple[NodeView, str]]
@@ -239,3 +241,21 @@ def test_the_memory_of_consoles_does_not_grow_with_ids_that_come_and_go() -> Non
     for number in range(100):
         _, memory = standings(("a:1", console(f"a{number}")), memory=memory, now=number)
     assert memory.consoles == {"a99": "a:1"}
+
+
+def test_a_restart_goes_on_with_how_long_nobody_measured_a_node(tmp_path: Path) -> None:
+    ghostly = console("a", view("a", "b", word="serving", latency="unknown"))
+    first, ledger = Fleet("eu", WorkerRules(), Limits()), opened(tmp_path)
+    for now in (100, 195):
+        first.receive("a:3131", ghostly, fresh_until=10_000)
+        assert nodes(first, now)["b"][2] == "unconfirmed"
+        ledger.observe({"eu": first.listing}, now)
+    ledger.close()
+    ledger = opened(tmp_path)
+    second = Fleet("eu", WorkerRules(), Limits(), ledger.recall("eu"))
+    ledger.close()
+    assert nodes(second, 5) == {}
+    second.receive("a:3131", ghostly, fresh_until=10_000)
+    assert nodes(second, 7)["b"][2] == "unconfirmed"
+    assert nodes(second, 36)["b"][2] == "unconfirmed"
+    assert nodes(second, 37)["b"][2] == "ghost", "90 s of the 95 were written down"
