@@ -21,6 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--workers", type=int, default=24)
     parser.add_argument("--speed", type=float, default=1.0)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--split", type=int, default=0)
     parser.add_argument("--web.listen-address", dest="listen", metavar="HOST:PORT", default="127.0.0.1:10470")
     options = parser.parse_args(arguments)
     demo = Demo(
@@ -29,6 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             workers=options.workers,
             speed=options.speed,
             seed=options.seed,
+            split=options.split,
             mesh_port=0,
             store_port=0,
         )

@@ -1,4 +1,4 @@
-"""A node's console: status and slots, computed from the state of the mesh, and 404 for everything else."""
+"""A node's console: its status and what else it answers, computed from the state of the mesh; 404 for all else."""
 
 from __future__ import annotations
 
@@ -12,9 +12,12 @@ from msgspec import UNSET, UnsetType
 from exporter.demo import payload
 from exporter.demo.agenda import Timeline
 from exporter.demo.hardware import GpuModel
-from exporter.demo.mesh import Mesh, Node
+from exporter.demo.mesh import Mesh
+from exporter.demo.nodes import Node
 from exporter.demo.server import Answer, Request
 from exporter.demo.slots import llama
+from exporter.demo.stages import runtime_stages, statuses
+from exporter.demo.targets import model_targets, wanted_refs
 
 INVITATION = "demo-join-token"
 API_PORT = 9337
@@ -29,11 +32,19 @@ class Console:
 
     def answer(self, request: Request) -> Answer:
         """Answer a request as mesh-llm does: whatever it does not know is 404, HEAD and POST too."""
-        if request.method == "GET" and request.path == "/api/status":
-            return Answer(200, msgspec.json.encode(self.status()))
-        if request.method == "GET" and request.path == "/api/runtime/llama" and not self._node.old:
-            return Answer(200, msgspec.json.encode(llama(self._node, self._milliseconds(self._mesh.agenda.now))))
-        return Answer(404, b'{"error":"Not found"}')
+        said = self._said(request.path) if request.method == "GET" else None
+        return Answer(404, b'{"error":"Not found"}') if said is None else Answer(200, msgspec.json.encode(said))
+
+    def _said(self, path: str) -> Any:
+        if path == "/api/status":
+            return self.status()
+        if self._node.old:
+            return None
+        if path == "/api/runtime/llama":
+            return llama(self._node, self._milliseconds(self._mesh.agenda.now))
+        if path == "/api/runtime/stages":
+            return runtime_stages(self._mesh.split, self._node)
+        return {"model_targets": self._targets()} if path == "/api/model-targets" else None
 
     def status(self) -> payload.Status:
         """The payload of this moment."""
@@ -50,11 +61,11 @@ class Console:
             is_host=node.ready,
             is_client=node.client,
             llama_ready=node.ready or node.model is None,
-            runtime=_runtime(node),
+            runtime=self._runtime(),
             model_name=name,
-            models=_assigned(node),
-            requested_models=_assigned(node),
-            wanted_model_refs=_assigned(node) if node.model and not node.ready else UNSET,
+            models=node.assigned,
+            requested_models=node.assigned,
+            wanted_model_refs=wanted_refs(self._targets()) or UNSET,
             serving_models=node.serving,
             hosted_models=node.hosted,
             api_port=API_PORT,
@@ -82,10 +93,10 @@ class Console:
             id=peer.node_id,
             owner=payload.Owner(),
             role="Client" if peer.client else "Host" if peer.ready else "Worker",
-            state=UNSET if old else _word(peer),
-            models=_assigned(peer),
+            state=UNSET if old else _peer_word(peer),
+            models=peer.assigned,
             available_models=[],
-            requested_models=_assigned(peer),
+            requested_models=peer.assigned,
             vram_gb=peer.vram_gb,
             serving_models=peer.serving,
             hosted_models=peer.hosted,
@@ -107,7 +118,8 @@ class Console:
             return None, UNSET, "unknown", UNSET
         draw, now = self._draw(peer), self._mesh.agenda.now
         rtt = 1 + draw % 9 + (draw + int(now // 12)) % 3
-        others = [n for n in self._mesh.consoles if n not in (peer, self._node) and n.up]
+        here = (peer.node_id, self._node.node_id)
+        others = [n for n in self._mesh.consoles if n.node_id not in here and n.up]
         if now - peer.joined < NEWCOMER and peer.joined > 0.0:
             if draw % 3 == 0:
                 return None, UNSET, "unknown", UNSET
@@ -139,6 +151,18 @@ class Console:
     def _eta(self, awake_at: float) -> int:
         return max(0, math.ceil((awake_at - self._mesh.agenda.now) / self._timeline.speed))
 
+    def _targets(self) -> list[dict[str, Any]]:
+        return model_targets(self._mesh, self._node, self._timeline.speed)
+
+    def _runtime(self) -> payload.Runtime:
+        node = self._node
+        models = [
+            payload.RuntimeModel(name, f"runtime-{place}", "skippy", "ready", 30000 + (node.pid + 331 * place) % 20000)
+            for place, name in enumerate(node.hosted, 1)
+        ]
+        stages = statuses(self._mesh.split, node)
+        return payload.Runtime("skippy" if node.model else UNSET, models, stages or UNSET)
+
     def _instance(self) -> payload.LocalInstance:
         node = self._node
         if node.model is None:
@@ -154,6 +178,11 @@ def _word(node: Node) -> str:
     return "client" if node.client else "serving" if node.ready else "standby"
 
 
+def _peer_word(peer: Node) -> str:
+    """A peer's state: one that has a model assigned counts as serving before it is ready (0.66.0, `collector.rs`)."""
+    return "client" if peer.client else "serving" if peer.serving or peer.hosted else "standby"
+
+
 def _launch(model: str) -> tuple[str, str]:
     """How to start two agents on the node's API, as the console proposes it."""
     server = f"OPENAI_HOST=http://localhost:{API_PORT} OPENAI_API_KEY=mesh"
@@ -165,18 +194,6 @@ def _launch(model: str) -> tuple[str, str]:
 
 def _routing(node: Node) -> dict[str, Any]:
     return payload.routing(node.succeeded, node.failed, node.tokens, node.inflight, node.peak_inflight)
-
-
-def _assigned(node: Node) -> list[str]:
-    return [node.model.name] if node.model else []
-
-
-def _runtime(node: Node) -> payload.Runtime:
-    models = [
-        payload.RuntimeModel(name, f"runtime-{place}", "skippy", "ready", 30000 + (node.pid + 331 * place) % 20000)
-        for place, name in enumerate(node.hosted, 1)
-    ]
-    return payload.Runtime("skippy" if node.model else UNSET, models)
 
 
 def _gpus(gpus: tuple[GpuModel, ...]) -> list[payload.Gpu]:

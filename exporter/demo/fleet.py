@@ -10,7 +10,7 @@ from types import TracebackType
 
 from exporter.demo.api import Api
 from exporter.demo.console import Console
-from exporter.demo.mesh import Node
+from exporter.demo.nodes import Node
 from exporter.demo.server import Answer, Request, Server, response
 from exporter.demo.simulation import DemoOptions, Simulation, simulate
 
@@ -165,6 +165,18 @@ class Demo:
         The nodes with the ids `gossiped_to` list it as a ghost from a second later on, for 300 simulated seconds.
         """
         self._do(lambda simulation: simulation.mesh.leave(node_id, gossiped_to))
+
+    def partition(self, half: Collection[str]) -> None:
+        """Cut the nodes with the ids `half` off from all others: 290 simulated seconds later each side lists itself."""
+        self._do(lambda simulation: simulation.mesh.partition(half))
+
+    def heal(self) -> None:
+        """Let the two sides hear of each other again."""
+        self._do(lambda simulation: simulation.mesh.heal())
+
+    def want(self, model: str, node_id: str) -> None:
+        """Let a node's owner ask for a model: a target of the mesh, with a shortfall if it does not fit into it."""
+        self._do(lambda simulation: simulation.mesh.want(model, node_id))
 
     def wake(self, logical_id: str, *, succeeds: bool = True, overrun: float = 0.0) -> None:
         """Wake sleeping capacity; it becomes a live node, or (`succeeds=False`) goes back to sleep.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 
@@ -15,10 +16,16 @@ class GpuModel(NamedTuple):
 
 
 class Model(NamedTuple):
-    """A language model and the size of its weights in 10^9 bytes."""
+    """A language model: the size of its weights in 10^9 bytes, and its layers where it can be split by them."""
 
     name: str
     size_gb: float
+    layers: int | None = None
+
+    @property
+    def required_bytes(self) -> int:
+        """What mesh-llm asks for to run it: a tenth more than its weights (0.66.0, `runtime/capacity.rs`)."""
+        return math.ceil(round(self.size_gb * 1e9) * 11 / 10)
 
 
 class Reserve(NamedTuple):
@@ -46,6 +53,9 @@ MODELS = (
 )
 SECOND_MODEL = Model("phi-4-mini", 2.5)
 SECOND_MODEL_FILE = "/var/lib/models/phi-4-mini-Q4_K_M.gguf"
+SPLIT_MODEL = Model("qwen3-235b", 193.0, 94)
+TOO_LARGE = (Model("deepseek-v3", 671.0, 61), Model("llama-3.1-405b", 812.0, 126))
+KNOWN = {model.name: model for model in (*MODELS, SECOND_MODEL, SPLIT_MODEL, *TOO_LARGE)}
 RESERVES = (
     Reserve("cloud-a100-1", "spot-pool", ("qwen3-32b", "gemma-3-27b"), (A100,)),
     Reserve("cloud-h100-2", "spot-pool", ("llama-3.3-70b",), (H100, H100)),

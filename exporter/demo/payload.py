@@ -1,7 +1,7 @@
 """The shape of mesh-llm's `/api/status`: field order and types of captured 0.66.0 payloads.
 
 A field that is UNSET is left out, as mesh-llm leaves it out. `reserved_bytes` and `mem_bandwidth_gbps`, and everything
-in `WakeableNode`, were not in any capture; they are written as mesh-llm's source declares them.
+in `WakeableNode` and `Stage`, were not in any capture; they are written as mesh-llm's source declares them.
 """
 
 from __future__ import annotations
@@ -29,11 +29,35 @@ class RuntimeModel(msgspec.Struct):
     port: int
 
 
+class Stage(msgspec.Struct, kw_only=True):
+    """The part of a split model that a node runs: its layers from `layer_start` up to `layer_end`."""
+
+    topology_id: str
+    run_id: str
+    model_id: str
+    backend: str = "skippy"
+    materialized_pinned: bool = False
+    multimodal: bool = False
+    stage_id: str
+    stage_index: int
+    node_id: str
+    layer_start: int
+    layer_end: int
+    state: str
+    bind_addr: str
+    activation_width: int = 4096
+    wire_dtype: str = "f16"
+    ctx_size: int = 2048
+    lane_count: int = 4
+    shutdown_generation: int = 1
+
+
 class Runtime(msgspec.Struct):
-    """What runs on the node; `backend` is absent where nothing ever did."""
+    """What runs on the node; `backend` is absent where nothing ever did, `stages` where no model is split."""
 
     backend: str | UnsetType
     models: list[RuntimeModel]
+    stages: list[Stage] | UnsetType = UNSET
 
 
 class Gpu(msgspec.Struct):

@@ -7,7 +7,9 @@ import random
 import msgspec
 
 from exporter.demo.agenda import Agenda, Timeline
+from exporter.demo.events import Events
 from exporter.demo.mesh import Mesh
+from exporter.demo.plans import Plans
 from exporter.demo.runners import Runners, Trainer
 from exporter.demo.store import Store
 
@@ -22,8 +24,9 @@ class DemoOptions(msgspec.Struct, frozen=True, kw_only=True):
     `speed` is simulated seconds per real second. `consoles` nodes can be polled. A `calm` fleet has no failures;
     otherwise what falls silent stays so for at least `silence` real seconds. `clock_offset` is how many seconds the
     store's clock is ahead. In a `steady` mesh nodes keep what they serve, the client stays, and nothing wakes by
-    itself; `client_vram_gb` is the VRAM in 10^9 bytes that the client says it has. Raises ValueError for a number that
-    makes no sense.
+    itself; `client_vram_gb` is the VRAM in 10^9 bytes that the client says it has. The first `split` nodes that can (0
+    for none; see exporter/demo/mesh.py) serve one large model together. Raises ValueError for a number that makes no
+    sense.
     """
 
     nodes: int = 8
@@ -39,11 +42,14 @@ class DemoOptions(msgspec.Struct, frozen=True, kw_only=True):
     clock_offset: float = 0.0
     steady: bool = False
     client_vram_gb: float = 0.0
+    split: int = 0
 
     def __post_init__(self) -> None:
-        for name, least in (("nodes", 1), ("workers", 0), ("consoles", 1), ("silence", 0)):
+        for name, least in (("nodes", 1), ("workers", 0), ("consoles", 1), ("silence", 0), ("split", 0)):
             if getattr(self, name) < least:
                 raise ValueError(f"{name}: expected at least {least}, got {getattr(self, name)}")
+        if self.split == 1:
+            raise ValueError("split: expected 0 or at least 2, got 1")
         if not 0.01 <= self.speed <= 100.0:
             raise ValueError(f"speed: expected 0.01 to 100, got {self.speed:g}")
 
@@ -59,25 +65,20 @@ class Simulation:
         self.clock_offset = options.clock_offset
         self.agenda = Agenda()
         self.timeline = Timeline(now - WARM_UP / speed, speed)
-        rng = random.Random(f"mesh {options.seed}")
-        self.mesh = Mesh(
-            self.agenda,
-            rng,
-            options.nodes,
-            options.consoles,
-            client_vram_gb=options.client_vram_gb,
-            steady=options.steady,
-        )
+        plans = Plans(self.agenda, random.Random(f"mesh {options.seed}"))
+        client, steady = options.nodes >= 2, options.steady
+        self.mesh = Mesh(plans, options.nodes - client, options.consoles, split=options.split, steady=steady)
+        events = Events(self.mesh, plans, client=client, client_vram_gb=options.client_vram_gb, steady=steady)
         rng = random.Random(f"store {options.seed}")
         self.store = Store(self.store_clock, rng)
         self.trainer = Trainer(self.store, self.agenda, self.timeline, rng, options.workers)
         self.runners = Runners(self.store, self.agenda, self.timeline, rng, options.workers)
         self.advance(WARM_UP)
         if not options.steady:
-            self.mesh.start_wakes()
+            events.start_wakes()
         if not options.calm:
             self.runners.start_failures(max(LEAST_SILENCE, options.silence * speed))
-            self.mesh.start_failures(max(LEAST_NODE_SILENCE, options.silence * speed))
+            events.start_failures(max(LEAST_NODE_SILENCE, options.silence * speed))
 
     def advance(self, seconds: float) -> None:
         """Let simulated seconds pass."""

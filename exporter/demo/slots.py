@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from exporter.demo.mesh import Node
+from exporter.demo.nodes import Node
 
 SLOTS, CONTEXT = 4, 2048
 

@@ -245,6 +245,8 @@ def test_clock_offset_moves_the_store_and_nothing_else() -> None:
         pytest.param({"workers": -1}, "workers: expected at least 0, got -1", id="negative workers"),
         pytest.param({"consoles": 0}, "consoles: expected at least 1, got 0", id="no console"),
         pytest.param({"silence": -1.0}, "silence: expected at least 0, got -1.0", id="negative silence"),
+        pytest.param({"split": 1}, "split: expected 0 or at least 2, got 1", id="split over one node"),
+        pytest.param({"split": -1}, "split: expected at least 0, got -1", id="negative split"),
         pytest.param({"speed": 0.0}, "speed: expected 0.01 to 100, got 0", id="no speed"),
         pytest.param({"speed": float("nan")}, "speed: expected 0.01 to 100, got nan", id="speed is no number"),
     ],

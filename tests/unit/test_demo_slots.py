@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 
 from exporter.demo.console import Console
-from exporter.demo.mesh import GOSSIPED_FROM, GOSSIPED_UNTIL, Node
+from exporter.demo.mesh import GOSSIPED_FROM, GOSSIPED_UNTIL
+from exporter.demo.nodes import Node
 from exporter.demo.server import Request
 from exporter.demo.simulation import DemoOptions, Simulation
 from exporter.demo.slots import SLOTS, llama
