@@ -38,6 +38,10 @@ class SourceHealth:
             self._last_success = wall
             self._drift.update(_drift(attempted.value))
 
+    def add(self, drift: Counter[str]) -> None:
+        """Count what only the judgement of the last read showed not to fit."""
+        self._drift.update(drift)
+
     def spoil(self) -> None:
         """Count the last read, which succeeded, as malformed after all: nothing could be made of it."""
         self.up = False

@@ -13,11 +13,13 @@ from exporter.exposition.exposition import LeftOut
 from exporter.health import SourceHealth
 from exporter.isolate import Attempted, isolated
 from exporter.records import NodeMemory
+from exporter.records.reading import InventoryReading
 from exporter.records.table import Tables
 from exporter.sources.source import Deadline, Reading, Source
 from exporter.state.evidence import FleetEvidence
 from exporter.state.fleet import Fleet
 from exporter.state.ledger import Ledger
+from exporter.state.wakeable import unclear_in
 
 Arrival = tuple[Source, Attempted[Reading], float]
 """A source, how reading it went, and when that was on the monotonic clock."""
@@ -148,6 +150,8 @@ class Poller:
                 slices["fleet " + name], left_out["fleet " + name] = judged.value or (None, {})
                 if judged.value is None:
                     self._spoil(name, arrivals)
+                else:
+                    self._misfit(name, arrivals)
         self._remember(slices, wall)
         if arrivals or slices:
             self._expose({"sources": self._source_tables(), "ledger": self._ledger.tables(), **slices}, left_out)
@@ -163,6 +167,12 @@ class Poller:
         for source, attempted, _ in arrivals:
             if source.fleet == fleet and attempted.value is not None:
                 self._health[id(source)].spoil()
+
+    def _misfit(self, fleet: str, arrivals: Sequence[Arrival]) -> None:
+        """Count as drift what an inventory says that fits no one node."""
+        for source, attempted, _ in arrivals:
+            if source.fleet == fleet and isinstance(attempted.value, InventoryReading):
+                self._health[id(source)].add(unclear_in(attempted.value, self._fleets[fleet].wakes))
 
     def _remember(self, slices: dict[str, Tables | None], wall: float) -> None:
         """Tell the ledger what the judged fleets list, and add what it remembers of them."""

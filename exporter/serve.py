@@ -82,7 +82,7 @@ def open_ledger(config: Config, polled: Sequence[Source]) -> Ledger:
 def make_poller(config: Config, polled: Sequence[Source], ledger: Ledger) -> Poller:
     """A poller of the sources, that goes on from what the ledger holds."""
     exposition = Exposition(wanted(POLLED, config), config.limits.series)
-    return Poller(polled, fleets(config, ledger), exposition, ledger=ledger)
+    return Poller(polled, fleets(config, ledger, polled), exposition, ledger=ledger)
 
 
 def sources(config: Config) -> list[Source]:
@@ -125,13 +125,20 @@ def _inventory(said: InventoryConfig, resolve: Resolver) -> Source:
     return InventoryFile(fleet, said.file or Path(), interval=interval, timeout=timeout, stale_after=stale_after)
 
 
-def fleets(config: Config, ledger: Ledger) -> dict[str, Fleet]:
+def fleets(config: Config, ledger: Ledger, polled: Iterable[Source] = ()) -> dict[str, Fleet]:
     """A fleet per name, with the rules of its store where it has one, and what the ledger holds of it."""
+    listing: dict[str, set[str]] = {}
+    for source in polled:
+        if not source.optional and "wakeable" in kinds_of([source.kind]):
+            listing.setdefault(source.fleet, set()).add(source.name)
     rules = {store.fleet: WorkerRules(store.heartbeat_timeout, store.forget_after) for store in config.stores}
     names = [mesh.fleet for mesh in config.meshes] + [store.fleet for store in config.stores]
     names += [inventory.fleet for inventory in config.inventories]
     limits = _limits(config.limits)
-    return {name: Fleet(name, rules.get(name, WorkerRules()), limits, ledger.recall(name)) for name in names}
+    return {
+        name: Fleet(name, rules.get(name, WorkerRules()), limits, ledger.recall(name), listing.get(name, ()))
+        for name in names
+    }
 
 
 def collectors(config: Config) -> list[Collector]:

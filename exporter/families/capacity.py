@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from exporter.families.family import info, value
-from exporter.records import ModelTarget, NodeSlots, NodeStage
+from exporter.records import ModelLoad, ModelTarget, NodeSlots, NodeStage
 
 NODES = (
     value(
@@ -18,6 +18,12 @@ NODES = (
         NodeStage,
         (),
         "1 for each run of a split model's layers that a node holds; layers 0..16 are 0 up to and without 16.",
+    ),
+    value(
+        "rollcall_node_model_load_seconds",
+        ModelLoad,
+        "seconds",
+        "How long a node took to load a model that it hosts, as seen at the reads: from loading to serving, last time.",
     ),
 )
 

@@ -4,7 +4,7 @@ Units are those of Prometheus: bytes, seconds, ratios from 0 to 1, Unix timestam
 0 means zero.
 """
 
-from exporter.records.capacity import ModelTarget, NodeSlots, NodeStage
+from exporter.records.capacity import ModelLoad, ModelTarget, NodeSlots, NodeStage
 from exporter.records.machine import (
     CollectorReading,
     Gpu,
@@ -89,6 +89,7 @@ __all__ = [
     "HostNetwork",
     "HostTemperature",
     "LedgerStatus",
+    "ModelLoad",
     "ModelTarget",
     "Node",
     "NodeCount",

@@ -26,6 +26,16 @@ class NodeStage(Record, frozen=True, gc=False):
     layers: str
 
 
+class ModelLoad(Record, frozen=True, gc=False):
+    """How long a node took, the last time, to load a model that it hosts."""
+
+    KEY = ("fleet", "node", "model")
+    fleet: str
+    node: str
+    model: str
+    seconds: float
+
+
 class ModelTarget(Record, frozen=True, gc=False):
     """How wanted a model is, as one console counts it. The name may come from a client's request."""
 

@@ -13,6 +13,8 @@ class NodeView(Record, frozen=True, gc=False, kw_only=True):
 
     `own` tells a node's report of itself from its report of a peer. `word` is the state the payload names, None in
     payloads of before `node_state`. `serving` and `hosted` say whether the lists of that name hold a model.
+    In a node's own report, `process` tells processes of one identity apart, and `stage_ready` that it holds a ready
+    stage of a split model.
     """
 
     KEY = ("fleet", "observer", "node")
@@ -37,6 +39,8 @@ class NodeView(Record, frozen=True, gc=False, kw_only=True):
     inflight_requests: int | None = None
     requests_success: int | None = None
     requests_failure: int | None = None
+    process: str | None = None
+    stage_ready: bool = False
 
 
 class Node(Record, frozen=True, gc=False, kw_only=True):

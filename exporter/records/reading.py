@@ -22,6 +22,7 @@ class MeshReading(msgspec.Struct, frozen=True, kw_only=True):
     """A console's answer: itself first, then its peers, then the wakeable nodes it knows of.
 
     `slots` are its own, `stages` those of every node it speaks of, `targets` is None where it did not answer for them.
+    `address` is the one address of the host name it was read by, None where the URL has an address or the name several.
     `drift` counts, by field, what was left out because it was not understood.
     """
 
@@ -33,6 +34,7 @@ class MeshReading(msgspec.Struct, frozen=True, kw_only=True):
     slots: tuple[NodeSlots, ...] = ()
     stages: tuple[NodeStage, ...] = ()
     targets: tuple[ModelTarget, ...] | None = None
+    address: str | None = None
     drift: dict[str, int] = {}
 
 

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 
+from exporter.sources.decode import sound
+
 GB = 10**9
 
 
-def in_bytes(gigabytes: float | None, drift: Counter[str]) -> float | None:
-    """Bytes of a figure in 10^9 bytes, to the byte: mesh-llm divided a whole number. What is not finite stays so.
+def in_bytes(gigabytes: float | None, field: str, drift: Counter[str]) -> float | None:
+    """Bytes of a figure in 10^9 bytes, to the byte: mesh-llm divided a whole number.
 
-    Less than nothing is not said, and drift of `vram_gb`.
+    Less than nothing and what is not finite is not said, and drift of `field`.
     """
-    if gigabytes is None:
-        return None
-    if gigabytes < 0:
-        drift["vram_gb"] += 1
-        return None
-    figure = gigabytes * GB
-    return float(round(figure)) if figure - figure == 0 else figure
+    figure = sound(None if gigabytes is None else gigabytes * GB, field, drift)
+    return None if figure is None else float(round(figure))

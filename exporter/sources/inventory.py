@@ -5,13 +5,11 @@ Its form is `inventory.schema.json`, with mesh-llm's own field names. Fields of 
 
 from __future__ import annotations
 
-import math
 import os
 import stat
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
 
 import msgspec
 
@@ -19,7 +17,7 @@ from exporter.config.file import MOST_CHARACTERS, ConfigError, read_list
 from exporter.endpoint import Endpoint
 from exporter.records import Becomes, WakeableModel, WakeableNode
 from exporter.records.reading import InventoryReading
-from exporter.sources.decode import envelope, items
+from exporter.sources.decode import Name, envelope, items, sound
 from exporter.sources.fetch import Door, Resolver
 from exporter.sources.gigabytes import in_bytes
 from exporter.sources.model_names import model_names
@@ -31,12 +29,10 @@ SCHEMA = Path(__file__).with_name("inventory.schema.json")
 MOST_BYTES = 4 * MOST_CHARACTERS
 UNSAID_STATE = "sleeping"
 
-_Name = Annotated[str, msgspec.Meta(min_length=1)]
-
 
 class _Becomes(msgspec.Struct):
-    hostname: _Name | None = None
-    node: _Name | None = None
+    hostname: Name | None = None
+    node: Name | None = None
 
     def __post_init__(self) -> None:
         if (self.hostname is None) == (self.node is None):
@@ -44,7 +40,7 @@ class _Becomes(msgspec.Struct):
 
 
 class _Entry(msgspec.Struct):
-    logical_id: _Name
+    logical_id: Name
     provider: str | None = None
     models: list[str] | None = None
     vram_gb: float | None = None
@@ -173,8 +169,8 @@ def _reading(entries: Sequence[_Entry], fleet: str, name: str, drift: Counter[st
         if logical_id in nodes:
             drift["entries"] += 1
             continue
-        vram = _sound(in_bytes(said.vram_gb, drift), "vram_gb", drift)
-        eta = _sound(said.wake_eta_secs, "wake_eta_secs", drift)
+        vram = in_bytes(said.vram_gb, "vram_gb", drift)
+        eta = sound(said.wake_eta_secs, "wake_eta_secs", drift)
         state = said.state if said.state is not None else UNSAID_STATE
         nodes[logical_id] = WakeableNode(fleet, logical_id, said.provider, name, state, vram, eta)
         models += [WakeableModel(fleet, logical_id, model) for model in model_names(said.models)]
@@ -183,14 +179,6 @@ def _reading(entries: Sequence[_Entry], fleet: str, name: str, drift: Counter[st
     return InventoryReading(
         wakeables=tuple(nodes.values()), wakeable_models=tuple(models), becomes=becomes, drift=dict(drift)
     )
-
-
-def _sound(figure: float | None, field: str, drift: Counter[str]) -> float | None:
-    """A figure that is finite and no less than 0; another one is not said, and drift."""
-    if figure is None or 0 <= figure < math.inf:
-        return figure
-    drift[field] += 1
-    return None
 
 
 def _version(status: os.stat_result) -> Version:

@@ -7,26 +7,13 @@ The shapes are those of mesh-llm's `api/status.rs` (RuntimeLlamaPayload, Runtime
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
-from functools import partial
-from typing import TypeVar
+from collections.abc import Collection, Sequence
 
 import msgspec
 
 from exporter.records import ModelTarget, NodeSlots, NodeStage
-from exporter.records.reading import MeshReading
 from exporter.sources.decode import Count, envelope, items
-from exporter.sources.fetch import Session
 from exporter.sources.model_names import is_model
-from exporter.sources.source import Deadline, SourceError
-
-T = TypeVar("T")
-
-SHARE = 1 / 3
-"""The part of a read's timeout that one optional answer may take."""
-
-PAUSE = 10
-"""Reads for which a console is not asked again for what it does not have, or did not send in time."""
 
 UNLOADED = ("stopped", "failed")
 """States of a stage that holds no layers; the others are starting, ready and stopping."""
@@ -103,65 +90,6 @@ _TARGETS = msgspec.json.Decoder(_Targets)
 _TARGET = msgspec.json.Decoder(_Target)
 
 
-class OptionalAnswers:
-    """Asks one console for what it may answer beside its status; `timeout` is that of a whole read, in seconds."""
-
-    def __init__(self, connect: Callable[[Deadline], Session], fleet: str, timeout: float) -> None:
-        self._connect = connect
-        self._fleet = fleet
-        self._share = timeout * SHARE
-        self._pauses: Counter[str] = Counter()
-
-    def added_to(self, reading: MeshReading, deadline: Deadline) -> MeshReading:
-        """`reading` with what the console answers within what is left of `deadline`; never raises SourceError.
-
-        What it does not answer is left out. That it has no such answer (404) is no drift, everything else is. Stages
-        are asked for only where the status shows one: the answer adds those of nodes that have no polled console.
-        """
-        fleet, me = self._fleet, reading.observer
-        known = {sighting.view.node for sighting in reading.sightings}
-        drift = Counter(reading.drift)
-
-        def ask(path: str, field: str, parse: Callable[[bytes, Counter[str]], T]) -> T | None:
-            return self._ask(path, field, parse, deadline, drift)
-
-        slots = ask("/api/runtime/llama", "runtime_llama", partial(parse_slots, fleet, me))
-        targets = ask("/api/model-targets", "model_targets", partial(parse_targets, fleet))
-        stages = None
-        if reading.stages:
-            stages = ask("/api/runtime/stages", "runtime_stages", partial(parse_stages, fleet, me, known))
-        return msgspec.structs.replace(
-            reading,
-            slots=slots or (),
-            targets=targets,
-            stages=reading.stages if stages is None else stages,
-            drift=dict(drift),
-        )
-
-    def _ask(
-        self,
-        path: str,
-        field: str,
-        parse: Callable[[bytes, Counter[str]], T],
-        deadline: Deadline,
-        drift: Counter[str],
-    ) -> T | None:
-        if self._pauses[field]:
-            self._pauses[field] -= 1
-            return None
-        if not deadline.left():
-            return None
-        try:
-            with self._connect(deadline.within(self._share)) as session:
-                return parse(session.get(path).body, drift)
-        except SourceError as error:
-            if error.status == 404 or error.result == "timeout":
-                self._pauses[field] = PAUSE
-            if error.status != 404:
-                drift[field] += 1
-            return None
-
-
 def parse_slots(fleet: str, node: str, body: bytes, drift: Counter[str]) -> tuple[NodeSlots, ...]:
     """The slots of a node by model, from `/api/runtime/llama`; instances that are not ready have none.
 
@@ -227,6 +155,12 @@ def stages_of(
     """Which layers sit on which node, from a status' `runtime.stages`; a malformed one is left out and is drift."""
     stages = items(raws or (), _STAGE, "runtime_stages", drift)
     return tuple(key for key, held in _held(stages, fleet, me, known, drift).items() if held)
+
+
+def holds_ready_stage(raws: Sequence[msgspec.Raw] | None, me: str) -> bool:
+    """Tell whether a status says that its own node holds a ready stage of a split model."""
+    stages = items(raws or (), _STAGE, "runtime_stages", Counter())
+    return any(each.state == "ready" and _node(each.node_id, me, (me,)) == me for each in stages)
 
 
 def _held(

@@ -11,10 +11,11 @@ from exporter.endpoint import Endpoint
 from exporter.records import NodeGpu, NodeModel, NodeView, PeerLink, WakeableModel, WakeableNode
 from exporter.records.reading import MeshReading, Sighting
 from exporter.sources.connect import Resolve
-from exporter.sources.decode import Count, envelope, items, placed
+from exporter.sources.decode import Count, Name, envelope, items, placed, sound
 from exporter.sources.fetch import Door
-from exporter.sources.gigabytes import GB, in_bytes
-from exporter.sources.mesh_capacity import OptionalAnswers, stages_of
+from exporter.sources.gigabytes import in_bytes
+from exporter.sources.mesh_capacity import holds_ready_stage, stages_of
+from exporter.sources.mesh_optional import OptionalAnswers, Start, in_background
 from exporter.sources.model_names import model_names
 from exporter.sources.source import Deadline
 
@@ -22,6 +23,9 @@ NO_MODEL = ("", "(standby)", "(client)")
 """Display names that mesh-llm shows where there is no model."""
 
 LATENCIES = ("direct", "estimated", "unknown")
+UNRECOGNISED = "unrecognised"
+"""What a view holds of a latency's source that is none of them: it says nothing against the node."""
+
 INVENTORY = "mesh-llm"
 """The `inventory` label of wakeable nodes that a mesh lists itself."""
 
@@ -41,7 +45,7 @@ class _Models(msgspec.Struct):
 
 
 class _Peer(_Models, kw_only=True):
-    id: str
+    id: Name
     role: str | None = None
     state: str | None = None
     version: str | None = None
@@ -53,7 +57,7 @@ class _Peer(_Models, kw_only=True):
 
 
 class _Wakeable(msgspec.Struct):
-    logical_id: str
+    logical_id: Name
     models: list[str] | None = None
     vram_gb: float | None = None
     provider: str | None = None
@@ -66,13 +70,19 @@ class _Runtime(msgspec.Struct):
     stages: list[msgspec.Raw] | None = None
 
 
+class _Instance(msgspec.Struct):
+    pid: int | None = None
+    started_at_unix: int | None = None
+    is_self: bool = False
+
+
 class _Routing(msgspec.Struct):
     request_count: Count | None = None
     successful_requests: Count | None = None
 
 
 class _Status(_Models, kw_only=True):
-    node_id: str
+    node_id: Name
     version: str | None = None
     node_state: str | None = None
     is_host: bool | None = None
@@ -84,6 +94,7 @@ class _Status(_Models, kw_only=True):
     my_vram_gb: float | None = None
     inflight_requests: Count | None = None
     routing_metrics: _Routing | None = None
+    local_instances: list[msgspec.Raw] | None = None
     gpus: list[msgspec.Raw] | None = None
     peers: list[msgspec.Raw] | None = None
     wakeable_nodes: list[msgspec.Raw] | None = None
@@ -92,6 +103,7 @@ class _Status(_Models, kw_only=True):
 _STATUS = msgspec.json.Decoder(_Status)
 _PEER = msgspec.json.Decoder(_Peer)
 _GPU = msgspec.json.Decoder(_Gpu)
+_INSTANCE = msgspec.json.Decoder(_Instance)
 _WAKEABLE = msgspec.json.Decoder(_Wakeable)
 
 
@@ -110,6 +122,7 @@ class MeshConsole:
         timeout: float,
         stale_after: float,
         optional: bool = False,
+        start: Start = in_background,
     ) -> None:
         self.fleet = fleet
         self.name = endpoint.name
@@ -118,16 +131,18 @@ class MeshConsole:
         self.stale_after = stale_after
         self.optional = optional
         self._connect = Door(endpoint, resolve)
-        self._optional = OptionalAnswers(self._connect, fleet, timeout)
+        self._optional = OptionalAnswers(
+            self._connect, fleet, self.name, timeout=timeout, stale_after=stale_after, start=start
+        )
 
     def read(self, deadline: Deadline) -> MeshReading:
-        """Ask the console for its status, then for the rest; raises SourceError if there is no status.
+        """Ask the console for its status, and begin to ask for the rest; raises SourceError if there is no status.
 
         Never the OpenAI port: asking it counts as a request.
         """
         with self._connect(deadline) as session:
             reading = parse(session.get("/api/status").body, self.fleet)
-        return self._optional.added_to(reading, deadline)
+        return self._optional.added_to(reading)
 
 
 def parse(body: bytes, fleet: str) -> MeshReading:
@@ -148,7 +163,8 @@ def parse(body: bytes, fleet: str) -> MeshReading:
             continue
         view = _peer_view(peer, fleet, me, drift)
         sightings[peer.id] = Sighting(view, _models(peer, fleet, peer.id), _gpus(peer.gpus, fleet, peer.id, drift))
-        links.append(PeerLink(fleet, me, peer.id, view.latency or "unknown", view.rtt_seconds))
+        latency = view.latency if view.latency in LATENCIES else "unknown"
+        links.append(PeerLink(fleet, me, peer.id, latency or "unknown", view.rtt_seconds))
     stages = stages_of(status.runtime.stages if status.runtime else None, fleet, me, sightings, drift)
     wakeables, models = _wakeables(status.wakeable_nodes, fleet, drift)
     return MeshReading(
@@ -184,11 +200,19 @@ def _own_view(status: _Status, fleet: str, drift: Counter[str]) -> NodeView:
         serving=bool(status.serving_models),
         hosted=bool(status.hosted_models),
         role="Client" if status.is_client else "Host" if status.is_host else "Worker",
-        vram_bytes=in_bytes(status.my_vram_gb, drift),
+        vram_bytes=in_bytes(status.my_vram_gb, "vram_gb", drift),
         inflight_requests=status.inflight_requests,
         requests_success=success,
         requests_failure=failure,
+        process=_process(status.local_instances, drift),
+        stage_ready=holds_ready_stage(status.runtime.stages if status.runtime else None, status.node_id),
     )
+
+
+def _process(raws: Sequence[msgspec.Raw] | None, drift: Counter[str]) -> str | None:
+    """Tell a console's process from another with its identity: mesh-llm lists those of the machine, itself too."""
+    own = (each for each in items(raws or (), _INSTANCE, "local_instances", drift) if each.is_self)
+    return next((f"{each.pid} since {each.started_at_unix}" for each in own), None)
 
 
 def _peer_view(peer: _Peer, fleet: str, observer: str, drift: Counter[str]) -> NodeView:
@@ -197,7 +221,8 @@ def _peer_view(peer: _Peer, fleet: str, observer: str, drift: Counter[str]) -> N
         latency = "direct"
     if latency is not None and latency not in LATENCIES:
         drift["latency_source"] += 1
-        latency = "unknown"
+        latency = UNRECOGNISED
+    rtt_ms = sound(peer.rtt_ms, "rtt_ms", drift)
     return NodeView(
         fleet=fleet,
         observer=observer,
@@ -210,8 +235,8 @@ def _peer_view(peer: _Peer, fleet: str, observer: str, drift: Counter[str]) -> N
         serving=bool(peer.serving_models),
         hosted=bool(peer.hosted_models),
         latency=latency,
-        rtt_seconds=None if peer.rtt_ms is None else peer.rtt_ms / 1000,
-        vram_bytes=in_bytes(peer.vram_gb, drift),
+        rtt_seconds=None if rtt_ms is None else rtt_ms / 1000,
+        vram_bytes=in_bytes(peer.vram_gb, "vram_gb", drift),
     )
 
 
@@ -236,7 +261,7 @@ def _gpus(raws: Sequence[msgspec.Raw] | None, fleet: str, node: str, drift: Coun
             gpu.name,
             gpu.vram_bytes,
             gpu.reserved_bytes,
-            None if gpu.mem_bandwidth_gbps is None else gpu.mem_bandwidth_gbps * GB,
+            in_bytes(gpu.mem_bandwidth_gbps, "mem_bandwidth_gbps", drift),
         )
         for position, gpu in placed(raws or (), _GPU, "gpus", drift)
     )
@@ -257,8 +282,8 @@ def _wakeables(
             said.provider,
             INVENTORY,
             said.state,
-            in_bytes(said.vram_gb, drift),
-            said.wake_eta_secs,
+            in_bytes(said.vram_gb, "vram_gb", drift),
+            sound(said.wake_eta_secs, "wake_eta_secs", drift),
         )
         models += [WakeableModel(fleet, said.logical_id, model) for model in model_names(said.models)]
     return tuple(nodes.values()), tuple(models)

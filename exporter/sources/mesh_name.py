@@ -6,11 +6,13 @@ from collections import Counter
 from collections.abc import Sequence
 from threading import Thread
 
+import msgspec
+
 from exporter.endpoint import Endpoint
 from exporter.records.reading import ConsolesReading, MeshReading
 from exporter.sources.connect import Resolve
 from exporter.sources.mesh_llm import MeshConsole
-from exporter.sources.resolve import Address
+from exporter.sources.resolve import Address, is_literal
 from exporter.sources.source import Deadline, SourceError
 
 AT_ONCE = 256
@@ -21,7 +23,8 @@ class MeshName:
     """The source of one URL: of the consoles at all addresses of its host name. Times are in seconds.
 
     Two addresses of one family or more are that many consoles, read side by side, so that those that hang hide no
-    other. One address, or one of each family, is one console, of which the first address that answers is taken.
+    other; those of another family are tried where none of the first answers. One address, or one of each family, is one
+    console, of which the first address that answers is taken.
     """
 
     kind = "mesh-llm"
@@ -48,6 +51,7 @@ class MeshName:
         self._addresses: list[Address] = []
         self._one = self._console(lambda *_: self._addresses)
         self._each: dict[Address, MeshConsole] = {}
+        self._answering: int | None = None
 
     def read(self, deadline: Deadline) -> MeshReading | ConsolesReading:
         """Ask every console for its status; raises SourceError if none has one.
@@ -55,22 +59,57 @@ class MeshName:
         A console that does not answer is counted as drift of `addresses`.
         """
         self._addresses = self._resolve(self._endpoint.host, self._endpoint.port, deadline)
-        addresses = several(self._addresses)
-        self._each = {address: self._each.get(address) or self._at(address) for address in addresses}
-        if not addresses:
-            return self._one.read(deadline)
+        families = several(self._addresses, self._answering)
+        known = [address for family in families for address in family]
+        self._each = {address: self._each.get(address) or self._at(address) for address in known}
+        if not families:
+            return self._of_one(deadline)
         answers: dict[Address, MeshReading | SourceError] = {}
+        asked = self._until_one_answers(families, deadline, answers)
+        readings = {_text(each): said for each in asked if isinstance(said := answers.get(each), MeshReading)}
+        failures = [said for each in asked if isinstance(said := answers.get(each), SourceError)]
+        if not readings:
+            raise failures[-1] if failures else SourceError("malformed", "no console gave an answer")
+        drift = +Counter(addresses=len(asked) - len(readings))
+        return ConsolesReading(readings, tuple(map(_text, asked)), dict(drift))
+
+    def _of_one(self, deadline: Deadline) -> MeshReading:
+        reading = self._one.read(deadline)
+        if len(self._addresses) != 1 or is_literal(self._endpoint.host):
+            return reading
+        return msgspec.structs.replace(reading, address=_text(self._addresses[0]))
+
+    def _until_one_answers(
+        self,
+        families: Sequence[Sequence[Address]],
+        deadline: Deadline,
+        answers: dict[Address, MeshReading | SourceError],
+    ) -> list[Address]:
+        """Read one family after the other until somebody answers; gives the addresses asked.
+
+        The family that answered at the last read may take all the time that there is, else each has its share.
+        """
+        asked: list[Address] = []
+        answering, self._answering = self._answering, None
+        for tried, addresses in enumerate(families):
+            if not deadline.left():
+                break
+            family = addresses[0][0]
+            left = 1 if family == answering else len(families) - tried
+            asked += addresses
+            self._read_family(addresses, deadline.within(deadline.remaining() / left), answers)
+            if any(isinstance(answers.get(address), MeshReading) for address in addresses):
+                self._answering = family
+                break
+        return asked
+
+    def _read_family(
+        self, addresses: Sequence[Address], deadline: Deadline, answers: dict[Address, MeshReading | SourceError]
+    ) -> None:
         for start in range(0, len(addresses), AT_ONCE):
             turns = -((start - len(addresses)) // AT_ONCE)
             share = deadline.within(deadline.remaining() / turns)
             self._side_by_side(addresses[start : start + AT_ONCE], share, answers)
-        said = {address: answers[address] for address in addresses if address in answers}
-        readings = {_text(each): answer for each, answer in said.items() if isinstance(answer, MeshReading)}
-        failures = [answer for answer in said.values() if isinstance(answer, SourceError)]
-        if not readings:
-            raise failures[-1] if failures else SourceError("malformed", "no console gave an answer")
-        drift = +Counter(addresses=len(addresses) - len(readings))
-        return ConsolesReading(readings, tuple(map(_text, addresses)), dict(drift))
 
     def _side_by_side(
         self, addresses: Sequence[Address], deadline: Deadline, answers: dict[Address, MeshReading | SourceError]
@@ -106,11 +145,17 @@ class MeshName:
         )
 
 
-def several(addresses: Sequence[Address]) -> list[Address]:
-    """The addresses of the first family that has more than one; none where each family has one at most."""
-    counts = Counter(family for family, _ in addresses)
-    first = next((family for family, _ in addresses if counts[family] > 1), None)
-    return [address for address in addresses if address[0] == first]
+def several(addresses: Sequence[Address], answering: int | None = None) -> list[list[Address]]:
+    """The addresses by family, where any family has more than one; none where each has one at most.
+
+    First the family that is `answering`, then those of several addresses, then the resolver's order.
+    """
+    families: dict[int, list[Address]] = {}
+    for address in addresses:
+        families.setdefault(address[0], []).append(address)
+    if all(len(family) <= 1 for family in families.values()):
+        return []
+    return sorted(families.values(), key=lambda family: (family[0][0] != answering, len(family) == 1))
 
 
 def _text(address: Address) -> str:

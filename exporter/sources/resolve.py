@@ -37,7 +37,7 @@ class Resolver:
 
     def __call__(self, host: str, port: int, deadline: Deadline) -> list[Address]:
         """Raises SourceError: "timeout" when the deadline passes first, "refused" when the host has no address."""
-        if _is_literal(host):
+        if is_literal(host):
             addresses, trouble = _look_up(socket.getaddrinfo, host, flags=socket.AI_NUMERICHOST)
         else:
             look_up = self._share(host)
@@ -70,7 +70,8 @@ class Resolver:
             look_up.over.set()
 
 
-def _is_literal(host: str) -> bool:
+def is_literal(host: str) -> bool:
+    """Tell an IP address from a host name."""
     try:
         ipaddress.ip_address(host)
     except ValueError:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from exporter.records import NODE_STATES, NodeMemory, NodeView, Record
 from exporter.records.evidence import Flags, NodeEvidence, NodeName, ObservedView
 from exporter.records.reading import MeshReading
+from exporter.state.consoles import Told
 from exporter.state.mesh_tables import Ground, Judged, judge, seen_by
 from exporter.state.reconcile import tie
 from exporter.state.views import LASTING, Seen
@@ -15,14 +16,6 @@ from exporter.state.words import REASONS, because_of_basis, because_of_standing
 
 DIGITS = 3
 """Decimal digits of the seconds that are shown."""
-
-
-class Told(NamedTuple):
-    """A console's last answer; until when it is fresh, and when it came (None: not said), on a monotonic clock."""
-
-    reading: MeshReading
-    fresh_until: float
-    at: float | None
 
 
 class FleetEvidence(NamedTuple):

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from exporter.records import (
     Assignment,
+    ModelLoad,
     ModelTarget,
     Node,
     NodeGpu,
@@ -25,9 +26,12 @@ from exporter.records import (
 )
 from exporter.records.reading import ConsolesReading, InventoryReading, MeshReading, StoreReading
 from exporter.records.table import Tables, first
-from exporter.state.evidence import FleetEvidence, Told
+from exporter.state.consoles import Consoles, Heard, url_of
+from exporter.state.evidence import FleetEvidence
 from exporter.state.listing import Listing, kinds_of, roster
-from exporter.state.mesh_tables import Ground, MeshMemory, count_mesh, mesh_tables, url_of
+from exporter.state.loads import Loads
+from exporter.state.memory import Roster
+from exporter.state.mesh_tables import Ground, MeshMemory, count_mesh, mesh_tables
 from exporter.state.notes import Notes, Recalled, to_notes
 from exporter.state.wakeable import Inventories, count_wakeables, wakeable_tables
 from exporter.state.wakes import wake_counts
@@ -41,6 +45,7 @@ OBJECTS = (
     NodeGpu,
     NodeSlots,
     NodeStage,
+    ModelLoad,
     PeerLink,
     WakeableNode,
     WakeableModel,
@@ -56,7 +61,7 @@ MODEL_TARGETS = 100
 KINDS = ("mesh-llm", "agent-lightning", "inventory")
 
 
-Heard = MeshReading | ConsolesReading | StoreReading | InventoryReading
+Answer = MeshReading | ConsolesReading | StoreReading | InventoryReading
 
 
 class WorkerRules(NamedTuple):
@@ -74,16 +79,27 @@ class Limits(NamedTuple):
 
 
 class Fleet:
-    """What is known of one fleet. Not safe for threads: only the publisher's uses it."""
+    """What is known of one fleet. Not safe for threads: only the publisher's uses it.
 
-    def __init__(self, name: str, rules: WorkerRules, limits: Limits, recalled: Recalled | None = None) -> None:
+    `sources` are the names of those that are configured and list nodes or wakeable capacity.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        rules: WorkerRules,
+        limits: Limits,
+        recalled: Recalled | None = None,
+        sources: Collection[str] = (),
+    ) -> None:
         self.name = name
+        self._sources = frozenset(sources)
         self._rules = rules
         self._limits = limits
-        self._meshes: dict[str, Told] = {}
+        self._consoles = Consoles()
         self._store: tuple[StoreReading, float] | None = None
         recalled = recalled or Recalled()
-        self._memory = MeshMemory(states=recalled.states, consoles=recalled.consoles)
+        self._memory = MeshMemory(recalled.states, recalled.consoles, loads=Loads(seconds=recalled.loads))
         self._unmeasured = recalled.unmeasured
         self._inventories: dict[str, tuple[InventoryReading, float]] = {}
         self.wakes = recalled.wakes
@@ -92,25 +108,14 @@ class Fleet:
         self.expires = INFINITY
         self.evidence = FleetEvidence(name)
 
-    def receive(self, source: str, reading: Heard, fresh_until: float, at: float | None = None) -> None:
+    def receive(self, source: str, reading: Answer, fresh_until: float, at: float | None = None) -> None:
         """Take a source's newest reading, that came `at`; both times are on the monotonic clock of `tables`."""
         if isinstance(reading, MeshReading | ConsolesReading):
-            self._hear(source, reading, fresh_until, at)
+            self._consoles.hear(source, reading, fresh_until, at)
         elif isinstance(reading, InventoryReading):
             self._inventories[source] = (reading, fresh_until)
         else:
             self._store = (reading, fresh_until)
-
-    def _hear(self, source: str, reading: MeshReading | ConsolesReading, fresh_until: float, at: float | None) -> None:
-        """Take what a URL's consoles said; what one that did not answer said last stays while it has its address."""
-        if isinstance(reading, MeshReading):
-            said, known = {source: reading}, {source}
-        else:
-            said = {f"{source} {address}": each for address, each in reading.readings.items()}
-            known = {f"{source} {address}" for address in reading.addresses}
-        for gone in [name for name in self._meshes if url_of(name) == source and name not in known]:
-            del self._meshes[gone]
-        self._meshes |= {name: Told(each, fresh_until, at) for name, each in said.items()}
 
     def tables(
         self, now: float, kinds: Collection[str] = KINDS, wall: float = 0.0
@@ -121,18 +126,19 @@ class Fleet:
         first of what is fresh is so no longer, is in `expires` afterwards, what to tell the ledger in `listing`, and
         what explains the nodes in `evidence`. `wall` is Unix time, for the wake ledger.
         """
-        if self._unmeasured and self._meshes:
+        if self._unmeasured and self._consoles.told:
             since = {node: now - seconds for node, seconds in self._unmeasured.items()}
             self._memory, self._unmeasured = self._memory._replace(unmeasured_since=since), {}
-        until = [told.fresh_until for told in self._meshes.values()]
+        heard = self._consoles.heard(now)
+        until = [told.fresh_until for told in self._consoles.told.values()]
         until += [until for _, until in self._inventories.values()]
         until += [self._store[1]] if self._store else []
         self.expires = min((instant for instant in until if instant >= now), default=INFINITY)
-        fresh = {source: told.reading for source, told in self._meshes.items() if now <= told.fresh_until}
-        self.evidence = self._evidence(fresh, now)
-        nodes, self._memory = mesh_tables(fresh, self._memory, now)
+        self.evidence = self._evidence(heard, now)
+        nodes, self._memory = mesh_tables(heard, self._memory, now)
         files = {source: reading for source, (reading, until) in self._inventories.items() if now <= until}
-        asleep, self.wakes = wakeable_tables(Inventories(fresh, files), nodes, self.wakes, wall)
+        lists = Inventories(heard.fresh, files, heard.unsure, "mesh-llm" in kinds)
+        asleep, self.wakes = wakeable_tables(lists, nodes, self.wakes, wall)
         workers: Tables = {}
         if self._store is not None and now <= self._store[1]:
             workers = self._workers(self._store[0])
@@ -146,37 +152,40 @@ class Fleet:
             counts |= count_workers(self.name, workers)
         tables = {**nodes, **asleep, **workers, **counts}
         cut, left_out = self._cut(dict(tables))
-        heard: dict[str, Sized] = {"mesh-llm": fresh, "inventory": files, "agent-lightning": workers}
-        self._list(kinds, heard, tables, cut, self._notes(now))
+        answered: dict[str, Sized] = {"mesh-llm": heard.fresh, "inventory": files, "agent-lightning": workers}
+        rosters = {kind: roster(kind, tables, cut) for kind in kinds_of([kind for kind in answered if answered[kind]])}
+        self._doubt(rosters, heard, files)
+        self.listing = Listing(kinds_of(kinds), rosters, self._notes(now))
         return cut, left_out
 
-    def _evidence(self, fresh: Mapping[str, MeshReading], now: float) -> FleetEvidence:
+    def _evidence(self, heard: Heard, now: float) -> FleetEvidence:
         """What explains the nodes as they are judged at `now`; older readings are not kept for it."""
-        ground = Ground.of(fresh, self._memory, now)
+        ground = Ground.of(heard, self._memory, now)
         ground = ground._replace(memory=self._memory._replace(readings={}))
-        return FleetEvidence(self.name, dict(self._meshes), fresh, ground)
+        return FleetEvidence(self.name, dict(self._consoles.told), heard.fresh, ground)
 
     def _notes(self, now: float) -> Notes:
         """What must outlive a restart."""
         since = self._memory.unmeasured_since
         unmeasured = {**self._unmeasured, **{node: now - instant for node, instant in since.items()}}
-        return to_notes(self._memory.consoles, self.wakes, unmeasured)
+        kept = Recalled(self._memory.consoles, self.wakes, {}, unmeasured, self._memory.loads.seconds)
+        return to_notes(kept, self._sources)
 
-    def _list(
-        self, kinds: Collection[str], heard: Mapping[str, Sized], tables: Tables, cut: Tables, notes: Notes
-    ) -> None:
-        """Note for the ledger what is listed, before any limit.
+    def _doubt(self, rosters: dict[str, Roster], heard: Heard, files: Mapping[str, InventoryReading]) -> None:
+        """Note in what is listed, before any limit, what does not follow from who is not.
 
-        A worker that is forgotten leaves no trace; no wakeable node leaves while somebody is silent who may list it.
+        A worker that is forgotten leaves no trace. A node whom none but silent consoles listed may be there, and so may
+        a wakeable node while anybody is silent who may list it.
         """
-        rosters = {kind: roster(kind, tables, cut) for kind in kinds_of([kind for kind in heard if heard[kind]])}
-        if "worker" in rosters and self._store is not None and len(self._store[0].workers) > len(tables[Worker]):
-            forgotten = {report.worker for report in self._store[0].workers} - rosters["worker"].states.keys()
-            rosters["worker"] = rosters["worker"]._replace(dropped=forgotten)
+        if "worker" in rosters and self._store is not None:
+            reported = {report.worker for report in self._store[0].workers}
+            rosters["worker"] = rosters["worker"]._replace(dropped=reported - rosters["worker"].states.keys())
+        if "node" in rosters:
+            rosters["node"] = rosters["node"]._replace(unsure=heard.unsure)
         if "wakeable" in rosters:
-            told, known = len(heard["mesh-llm"]) + len(heard["inventory"]), len(self._meshes) + len(self._inventories)
-            rosters["wakeable"] = rosters["wakeable"]._replace(whole=told == known)
-        self.listing = Listing(kinds_of(kinds), rosters, notes)
+            answering = {*map(url_of, heard.answering.values()), *files}
+            silent = heard.silent or (self._sources or self._inventories.keys()) - answering
+            rosters["wakeable"] = rosters["wakeable"]._replace(whole=not silent)
 
     def _workers(self, reading: StoreReading) -> Tables:
         """Ages are judged at the instant of the read, so the same reading always gives the same tables."""

@@ -11,6 +11,7 @@ import msgspec
 
 from exporter.records import LedgerStatus
 from exporter.records.table import Tables
+from exporter.state.consoles import url_of
 from exporter.state.database import Connect, Database, LedgerError, Rows, UnwritableError, connect
 from exporter.state.listing import Listing
 from exporter.state.memory import KINDS, Change, Held, Recollection, Retention, Step
@@ -21,6 +22,9 @@ RETRY = 60.0
 """Seconds after which a ledger that could not be written is tried again."""
 
 log = logging.getLogger("rollcall")
+
+SOURCES = ("source", "console")
+"""The kinds of notes that name a source."""
 
 Key = tuple[str, str]
 
@@ -176,7 +180,7 @@ class Ledger:
                 self._recalled[fleet] = self._recall(path, texts, self._sources(fleet, texts))
         for kind, fleet in held.keys() | steps.keys():
             mine = held.get((kind, fleet), {}) if self._has(fleet, kind) else {}
-            passing = self._unpolled(fleet) if kind == "node" else ()
+            passing = self._unpolled(fleet, mine) if kind == "node" else ()
             self._parts[kind, fleet] = Recollection(kind, self._retention, mine, steps.get((kind, fleet)), passing)
 
     @staticmethod
@@ -194,13 +198,15 @@ class Ledger:
         return scope is not None and (kind is None or kind in scope.kinds)
 
     def _sources(self, fleet: str, notes: Notes) -> Collection[str]:
-        return set(notes.values()) if self._scopes is None else self._scopes[fleet].sources
+        return set(map(url_of, notes.values())) if self._scopes is None else self._scopes[fleet].sources
 
-    def _unpolled(self, fleet: str) -> frozenset[str]:
-        """Nodes of a fleet whose console was taken out of the configuration."""
-        consoles = self._recalled.get(fleet, Recalled()).consoles
-        told = [name for kind, name in self._notes.get(fleet, {}) if kind == "console"]
-        return frozenset(name for name in told if name not in consoles)
+    def _unpolled(self, fleet: str, held: Mapping[str, Held]) -> frozenset[str]:
+        """Nodes that may be missing because a source was taken out of the configuration: then all of the fleet."""
+        if self._scopes is None or fleet not in self._scopes:
+            return frozenset()
+        notes = self._notes.get(fleet, {})
+        noted = {url_of(text) if kind == "console" else name for (kind, name), text in notes.items() if kind in SOURCES}
+        return frozenset(held if noted - self._scopes[fleet].sources else ())
 
     def _foreign(self, rows: Rows) -> Iterator[tuple[str, str, str]]:
         return ((kind, fleet, name) for kind, fleet, name, *_ in rows.held if not self._has(fleet, kind))

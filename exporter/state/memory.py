@@ -32,13 +32,18 @@ class Roster(NamedTuple):
     """What a fresh read of a fleet lists of one kind: each one's state; in `dropped` those listed but not counted.
 
     `shown` are those that the fleet's limit lets through, None: all. Where the roster is not `whole`, who is missing
-    has not left.
+    has not left, nor have the `unsure`: those who may know are silent.
     """
 
     states: Mapping[str, str | None]
     dropped: Collection[str] = ()
     shown: Collection[str] | None = None
     whole: bool = True
+    unsure: Collection[str] = ()
+
+    def says(self, other: Roster) -> bool:
+        """Tell whether the other one says the same of who is there, and of who is not."""
+        return self._replace(shown=None) == other._replace(shown=None)
 
 
 class Retention(NamedTuple):
@@ -75,6 +80,8 @@ def change(
         traceless = {*passing, *roster.dropped}
         for name in held.keys() - roster.states.keys():
             was = held[name]
+            if was.gone is None and name in roster.unsure:
+                continue
             gone = now if was.gone is None else min(was.gone, now)
             if kind == "wakeable" or was.state == PASSING or name in traceless or now - gone >= retention.tombstone:
                 forgotten.add(name)
@@ -125,7 +132,7 @@ def _free(taken: Collection[int | None]) -> Iterator[int]:
 class Recollection:
     """What is held of one kind of one fleet, and how often it went from which state to which.
 
-    `changes` counts the reads that changed what is held.
+    `news` counts the reads that may have changed what is held, or who is listed.
     """
 
     def __init__(
@@ -141,14 +148,14 @@ class Recollection:
         self.steps: Counter[Step] = Counter(steps or {})
         self._retention = retention
         self._passing = passing
-        self._states: Mapping[str, str | None] | None = None
+        self._roster: Roster | None = None
         self._quiet: tuple[float, float] = (0.0, 0.0)
-        self.changes = 0
+        self.news = 0
 
     def observe(self, roster: Roster, now: float) -> Change | None:
         """Take a fresh read; gives what it changed, None for nothing, which costs a comparison."""
         noted, until = self._quiet
-        if self._states == roster.states and noted <= now < until:
+        if self._roster is not None and self._roster.says(roster) and noted <= now < until:
             self._quiet = (now, until)
             return None
         made = change(self.kind, self.held, roster, now, self._retention, self._passing)
@@ -157,13 +164,11 @@ class Recollection:
             del self.held[name]
         self.steps.update(made.steps)
         self._passing = ()
-        self._states = roster.states
+        self._roster = roster
+        self.news += 1
         left = [each.gone for each in self.held.values() if each.gone is not None]
         self._quiet = (now, min(left, default=float("inf")) + self._retention.tombstone)
-        if not (made.put or made.forgotten):
-            return None
-        self.changes += 1
-        return made
+        return made if made.put or made.forgotten else None
 
     def tombstones(self) -> Iterator[str]:
         """Who left and is remembered."""

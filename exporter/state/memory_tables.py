@@ -33,10 +33,10 @@ class MemoryTables:
         """What to show: who is there of each kind with a fresh read and who left, and all transitions."""
         tables: Tables = {}
         for kind, roster in listing.rosters.items():
-            changes, records = self._before.get(kind, (-1, ()))
-            if changes != parts[kind].changes or roster.shown is not None:
+            news, records = self._before.get(kind, (-1, ()))
+            if news != parts[kind].news or roster.shown is not None:
                 records = tuple(self._records(kind, roster, parts[kind]))
-            self._before[kind] = (parts[kind].changes if roster.shown is None else -1, records)
+            self._before[kind] = (parts[kind].news if roster.shown is None else -1, records)
             tables[RECORDS[kind]] = records
         if "node" in listing.kinds:
             steps = parts["node"].steps

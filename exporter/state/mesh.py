@@ -1,7 +1,9 @@
 """The state of a mesh-llm node or wakeable node, from one view of it.
 
 The rules are those of mesh-llm 0.66's `api/status` (derivation of a node's own state, of a peer's state, and of
-wakeable inventory), with one correction that is Rollcall's.
+wakeable inventory), with one correction that is Rollcall's: a node that stands by with a model assigned that is not
+ready is loading it or, where it holds a ready stage of a split model, serving it. mesh-llm 0.66 calls the node that
+holds a split model's first stage serving, and those that hold the others standby, for as long as they work.
 """
 
 from __future__ import annotations
@@ -21,20 +23,21 @@ class NodeVerdict(NamedTuple):
 
 
 def node_state(view: NodeView) -> NodeVerdict:
-    """Judge one view: the payload's word stands, else the rule; standby with a model still to load is loading.
+    """Judge one view: the payload's word stands, else the rule; standby with a model assigned is loading or serving.
 
     A word that is no state is drift and falls back to the rule; so is a node's own word that its own flags contradict.
     """
     state, reason = _own_state(view) if view.own else _peer_state(view)
-    loading = view.own and view.serving and view.llama_ready is False
-    if state == "standby" and loading:
-        state, reason = "loading", "assigned_not_ready"
+    assigned = view.own and view.serving and view.llama_ready is False
+    corrected = ("serving", "stage_ready") if view.stage_ready else ("loading", "assigned_not_ready")
+    if state == "standby" and assigned:
+        state, reason = corrected
     if view.word is None:
         return NodeVerdict(state, reason)
     if view.word not in NODE_STATES:
         return NodeVerdict(state, reason, drift=True)
-    if view.word == "standby" and loading:
-        return NodeVerdict("loading", "assigned_not_ready", reported="standby")
+    if view.word == "standby" and assigned:
+        return NodeVerdict(*corrected, reported="standby")
     return NodeVerdict(view.word, "reported", drift=view.own and view.word != state)
 
 

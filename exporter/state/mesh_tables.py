@@ -11,6 +11,7 @@ import msgspec
 from exporter.records import (
     NODE_STATES,
     STANDINGS,
+    ModelLoad,
     Node,
     NodeCount,
     NodeGpu,
@@ -23,43 +24,65 @@ from exporter.records import (
 from exporter.records.reading import MeshReading
 from exporter.records.table import Tables
 from exporter.state.capacity_tables import capacity_tables
+from exporter.state.consoles import Heard, url_of
+from exporter.state.loads import Loads, load_table, watch
 from exporter.state.mesh import node_state, wakeable_state
 from exporter.state.reconcile import choose, standing, unmeasured
 from exporter.state.views import Dissents, Seen, count_views
+
+DISOWNED_AFTER = 360.0
+"""Seconds after which a console that answers for another node is no more its former node's, which may live on without
+one; mesh-llm 0.66's peers list a dead node for 302 s at most."""
 
 
 class MeshMemory(NamedTuple):
     """What the next judgement needs of the last: states held, whose console is whose, since when nobody measured whom.
 
-    `consoles` maps a node to the URL where it answered last; `unmeasured_since` is on a monotonic clock in seconds.
-    `dissents` goes with `readings`, the fresh ones of the last judgement, by source: what is not among them is new.
+    `consoles` maps a node to the console where it answered last. On a monotonic clock in seconds: `unmeasured_since`,
+    and `moved_since`, from when that console has been another node's, or none. `dissents` goes with `readings`, the
+    fresh ones of the last judgement, by source: what is not among them is new.
     """
 
     states: Mapping[str, str] = {}
     consoles: Mapping[str, str] = {}
     unmeasured_since: Mapping[str, float] = {}
+    moved_since: Mapping[str, float] = {}
     dissents: Dissents = {}
     readings: Mapping[str, MeshReading] = {}
+    loads: Loads = Loads()
 
 
 class Ground(NamedTuple):
     """What nodes are judged by beside the views of them: what is remembered, and what was read.
 
-    `answering` maps a node to the URL where its console answers, `new` are the sources read since the last judgement,
-    `now` is on the clock of `memory.unmeasured_since`.
+    `answering` maps a node to its console that answers, `polled` are the consoles that are read at all, `new` the
+    sources read since the last judgement, `now` is on the clock of `memory.unmeasured_since`.
     """
 
     memory: MeshMemory = MeshMemory()
     answering: Mapping[str, str] = {}
+    polled: Collection[str] = ()
     new: Collection[str] = ()
     now: float = 0.0
 
     @classmethod
-    def of(cls, fresh: Mapping[str, MeshReading], memory: MeshMemory, now: float) -> Ground:
-        """The ground of a judgement of fresh readings, by source."""
-        answering = {fresh[source].observer: url_of(source) for source in sorted(fresh, reverse=True)}
-        new = {source for source, reading in fresh.items() if memory.readings.get(source) is not reading}
-        return cls(memory, answering, new, now)
+    def of(cls, heard: Heard, memory: MeshMemory, now: float) -> Ground:
+        """The ground of a judgement of fresh readings."""
+        new = {source for source, reading in heard.fresh.items() if memory.readings.get(source) is not reading}
+        return cls(memory, heard.answering, heard.polled, new, now)
+
+    def consoles(self) -> tuple[dict[str, str], dict[str, float]]:
+        """Whose console is whose from now on, and since when those that are silent have been somebody else's."""
+        urls, taken = set(map(url_of, self.polled)), set(self.answering.values())
+        kept: dict[str, str] = {}
+        moved: dict[str, float] = {}
+        for node, console in self.memory.consoles.items():
+            if console in taken or (console not in self.polled and url_of(console) in urls):
+                moved[node] = self.memory.moved_since.get(node, self.now)
+            if self.now - moved.get(node, self.now) < DISOWNED_AFTER:
+                kept[node] = console
+        silent = {node: since for node, since in moved.items() if node in kept and node not in self.answering}
+        return {**kept, **self.answering}, silent
 
 
 class Judged(NamedTuple):
@@ -73,15 +96,13 @@ class Judged(NamedTuple):
     own_silent: bool
 
 
-def mesh_tables(fresh: Mapping[str, MeshReading], memory: MeshMemory, now: float) -> tuple[Tables, MeshMemory]:
-    """Reconcile the fresh readings of a fleet's consoles, by source; gives its tables and what to remember.
+def mesh_tables(heard: Heard, memory: MeshMemory, now: float) -> tuple[Tables, MeshMemory]:
+    """Reconcile the fresh readings of a fleet's consoles; gives its tables and what to remember.
 
-    A source is a URL's name, followed by a space and an address where that URL has several. `now` is on the clock of
-    `memory.unmeasured_since`.
+    `now` is on the clock of `memory.unmeasured_since`.
     """
+    fresh, ground = heard.fresh, Ground.of(heard, memory, now)
     readings = [fresh[source] for source in sorted(fresh)]
-    urls = set(map(url_of, fresh))
-    ground = Ground.of(fresh, memory, now)
     seen = seen_by(fresh)
     judged = {node: judge(views, ground) for node, views in seen.items()}
     nodes = [each.node for each in judged.values()]
@@ -89,10 +110,11 @@ def mesh_tables(fresh: Mapping[str, MeshReading], memory: MeshMemory, now: float
     dissents: dict[tuple[str, str], int] = {}
     for each in judged.values():
         dissents |= each.dissents
+    models = tuple(model for each in judged.values() for model in each.chosen.sighting.models)
     tables: Tables = {
         Node: tuple(nodes),
         NodeViews: tuple(each.counts for each in judged.values()),
-        NodeModel: tuple(model for each in judged.values() for model in each.chosen.sighting.models),
+        NodeModel: models,
         NodeGpu: tuple(gpu for each in judged.values() for gpu in each.chosen.sighting.gpus),
         PeerLink: _links(readings),
         **_wakeables(readings),
@@ -100,14 +122,11 @@ def mesh_tables(fresh: Mapping[str, MeshReading], memory: MeshMemory, now: float
     }
     if not readings:
         return tables, memory
-    consoles = {node: source for node, source in memory.consoles.items() if node in seen or source not in urls}
     states = {node.node: node.state for node in nodes}
-    return tables, MeshMemory(states, {**consoles, **ground.answering}, since, dissents, dict(fresh))
-
-
-def url_of(source: str) -> str:
-    """The name of the URL that a source belongs to."""
-    return source.partition(" ")[0]
+    consoles, moved = ground.consoles()
+    loads = watch(nodes, models, memory.loads, now)
+    tables[ModelLoad] = load_table(nodes, loads)
+    return tables, MeshMemory(states, consoles, since, moved, dissents, dict(fresh), loads)
 
 
 def seen_by(fresh: Mapping[str, MeshReading], only: str | None = None) -> dict[str, list[Seen]]:

@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 import msgspec
 
+from exporter.state.awake import Awake
+from exporter.state.consoles import url_of
 from exporter.state.reconcile import GHOST_AFTER
 from exporter.state.wakes import Wake, WakeCounts, WakeMemory
 
@@ -21,29 +23,37 @@ COARSE = 600.0
 
 
 class Recalled(NamedTuple):
-    """What is known at the start: the source where each node's console answered, the wakes, and the nodes' states.
+    """What is known at the start: the console of each node, the wakes, and the nodes' states.
 
-    `unmeasured` is for how many seconds, at least, nobody had measured a latency of a node.
+    `unmeasured` is for how many seconds, at least, nobody had measured a latency of a node, `loads` how many a model
+    took on a node, by node and model.
     """
 
     consoles: Mapping[str, str] = {}
     wakes: WakeMemory = WakeMemory()
     states: Mapping[str, str] = {}
     unmeasured: Mapping[str, float] = {}
+    loads: Mapping[tuple[str, str], float] = {}
 
 
-def to_notes(
-    consoles: Mapping[str, str], wakes: WakeMemory, unmeasured: Mapping[str, float] | None = None
-) -> dict[tuple[str, str], str]:
-    """Write down what must outlive a restart; `unmeasured` as in `Recalled`, of which no more is kept than counts."""
-    notes = {("console", node): source for node, source in consoles.items()}
-    for node, seconds in (unmeasured or {}).items():
+def to_notes(kept: Recalled, sources: Collection[str] = ()) -> dict[tuple[str, str], str]:
+    """Write down what must outlive a restart, but for the states, which are held anyway."""
+    notes = {("console", node): source for node, source in kept.consoles.items()}
+    notes |= {("source", name): "" for name in sources}
+    for node, seconds in kept.unmeasured.items():
         steps = min(seconds, GHOST_AFTER) // UNMEASURED
         if steps:
             notes["unmeasured", node] = f"{steps * UNMEASURED:g}"
+    loads: dict[str, dict[str, float]] = {}
+    for (node, model), seconds in kept.loads.items():
+        loads.setdefault(node, {})[model] = seconds
+    notes |= {("loads", node): msgspec.json.encode(each).decode() for node, each in loads.items()}
+    wakes = kept.wakes
     for name, wake in wakes.wakes.items():
-        kept = wake._replace(seen=wake.seen // COARSE * COARSE)
-        notes["wake", name] = msgspec.json.encode(kept).decode()
+        coarse = wake._replace(seen=wake.seen // COARSE * COARSE)
+        notes["wake", name] = msgspec.json.encode(coarse).decode()
+    for name, awake in wakes.awake.items():
+        notes["awake", name] = msgspec.json.encode(awake).decode()
     for provider, counts in wakes.counts.items():
         notes["wakes", provider] = msgspec.json.encode(counts).decode()
     return notes
@@ -55,16 +65,23 @@ def from_notes(notes: Notes, sources: Collection[str]) -> Recalled:
     Raises msgspec.ValidationError or msgspec.DecodeError for a text that `to_notes` never wrote.
     """
     unmeasured: dict[str, float] = {}
+    loads: dict[tuple[str, str], float] = {}
     consoles: dict[str, str] = {}
     wakes: dict[str, Wake] = {}
     counts: dict[str, WakeCounts] = {}
+    awake: dict[str, Awake] = {}
     for (kind, name), text in notes.items():
-        if kind == "console" and text in sources:
+        if kind == "console" and url_of(text) in sources:
             consoles[name] = text
         elif kind == "unmeasured":
             unmeasured[name] = msgspec.json.decode(text, type=float)
+        elif kind == "loads":
+            seconds = msgspec.json.decode(text, type=dict[str, float])
+            loads |= {(name, model): each for model, each in seconds.items()}
         elif kind == "wake":
             wakes[name] = msgspec.json.decode(text, type=Wake)
+        elif kind == "awake":
+            awake[name] = msgspec.json.decode(text, type=Awake)
         elif kind == "wakes":
             counts[name] = msgspec.json.decode(text, type=WakeCounts)
-    return Recalled(consoles, WakeMemory(wakes, counts), unmeasured=unmeasured)
+    return Recalled(consoles, WakeMemory(wakes, counts, awake), unmeasured=unmeasured, loads=loads)

@@ -25,7 +25,7 @@ def choose(views: Sequence[tuple[NodeView, str]], held: str | None) -> tuple[int
     (`quorum`). Else (`single`) a view that shows the state already held, so that two dissenting consoles never make a
     node flap; else one with a measured latency; else that of the lowest observer id. Among own reports, as two
     processes with one identity give, and among those of a quorum the choice goes on in the same order. The order of
-    the views does not matter, but for reports of one observer that differ neither in state nor in host name.
+    the views does not matter, but for reports of one process that show one state.
     """
     among, basis = _among(views)
     return min(among, key=lambda index: _preference(*views[index], held)), basis
@@ -52,8 +52,8 @@ def _among(views: Sequence[tuple[NodeView, str]]) -> tuple[list[int], str]:
     return among, "single" if most is None else "quorum"
 
 
-def _preference(view: NodeView, state: str, held: str | None) -> tuple[bool, bool, str, str, str]:
-    return state != held, view.rtt_seconds is None, view.observer, state, view.hostname or ""
+def _preference(view: NodeView, state: str, held: str | None) -> tuple[bool, bool, str, str, str, str]:
+    return state != held, view.rtt_seconds is None, view.observer, state, view.hostname or "", view.process or ""
 
 
 def _quorum(views: Sequence[tuple[NodeView, str]]) -> str | None:

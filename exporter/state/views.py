@@ -36,10 +36,10 @@ class Seen(NamedTuple):
         return self.verdict.state
 
     @property
-    def ballot(self) -> tuple[str, str, str | None]:
-        """What it is counted by, once: a console at two URLs is one, processes with one identity on two hosts two."""
+    def ballot(self) -> tuple[str, str, str | None, str | None]:
+        """What it is counted by, once: a console at two URLs is one, two processes with one identity are two."""
         view = self.sighting.view
-        return view.observer, self.verdict.state, view.hostname if view.own else None
+        return view.observer, self.verdict.state, view.hostname if view.own else None, view.process
 
 
 def count_views(
@@ -50,7 +50,7 @@ def count_views(
     `before` is what dissent there was at the last judgement, `new` the sources that were read since.
     """
     node = chosen.view.node
-    shown = Counter(state for _, state, _ in {each.ballot for each in views})
+    shown = Counter(state for _, state, *_ in {each.ballot for each in views})
     dissents: dict[tuple[str, str], int] = {}
     expected, real = set(), set()
     for each in views:

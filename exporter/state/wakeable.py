@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 import msgspec
@@ -11,15 +11,21 @@ import msgspec
 from exporter.records import WAKEABLE_STATES, Becomes, Node, WakeableCount, WakeableModel, WakeableNode
 from exporter.records.reading import InventoryReading, MeshReading
 from exporter.records.table import Tables
+from exporter.state.awake import Live
 from exporter.state.mesh import wakeable_state
-from exporter.state.wakes import Listed, Live, WakeMemory, duration, judge_wakes
+from exporter.state.wakes import Listed, WakeMemory, duration, judge_wakes
 
 
 class Inventories(NamedTuple):
-    """The fresh answers of one fleet that list wakeable nodes, by source."""
+    """The fresh answers of one fleet that list wakeable nodes, by source.
+
+    `unsure` are nodes that only consoles listed that are silent now; `mesh` tells whether the fleet has a mesh at all.
+    """
 
     meshes: Mapping[str, MeshReading] = {}
     files: Mapping[str, InventoryReading] = {}
+    unsure: Collection[str] = ()
+    mesh: bool = True
 
 
 def wakeable_tables(fresh: Inventories, mesh: Tables, memory: WakeMemory, wall: float) -> tuple[Tables, WakeMemory]:
@@ -27,15 +33,16 @@ def wakeable_tables(fresh: Inventories, mesh: Tables, memory: WakeMemory, wall: 
 
     `mesh` has the fleet's nodes and what its consoles list. A mesh's word wins over an inventory's: it is live; of two
     inventories the first by name. An entry whose `becomes` names a live node is awake, and left out: its capacity is
-    counted there. `wall` is Unix time in seconds.
+    counted there. It stays so until the mesh says otherwise. `wall` is Unix time in seconds.
     """
     listed = _listed(fresh, mesh)
-    live = Live.of(node for node in mesh.get(Node, ()) if isinstance(node, Node))
+    nodes = [node for node in mesh.get(Node, ()) if isinstance(node, Node)]
+    live = Live.of(nodes, fresh.unsure, told=bool(fresh.meshes) or not fresh.mesh)
     memory = judge_wakes(listed, live, _answered(fresh), memory, wall)
-    asleep = {logical_id: entry for logical_id, entry in listed.items() if not live.has(entry.becomes)}
-    nodes = tuple(_shown(entry.node, memory, wall) for entry in asleep.values())
+    asleep = {logical_id: entry for logical_id, entry in listed.items() if logical_id not in memory.awake}
+    shown = tuple(_shown(entry.node, memory, wall) for entry in asleep.values())
     models = tuple(model for model in _models(fresh, mesh, asleep))
-    return {WakeableNode: nodes, WakeableModel: models}, memory
+    return {WakeableNode: shown, WakeableModel: models}, memory
 
 
 def count_wakeables(fleet: str, tables: Tables) -> Tables:
@@ -49,6 +56,11 @@ def drift_of(reading: InventoryReading) -> Counter[str]:
     drift = Counter(reading.drift)
     drift["wakeable_state"] += sum(wakeable_state(node.state)[0] is None for node in reading.wakeables)
     return +drift
+
+
+def unclear_in(reading: InventoryReading, memory: WakeMemory) -> Counter[str]:
+    """Count what an inventory says that its entries become and that turned out to be no one node, as drift."""
+    return +Counter(becomes=len(reading.becomes.keys() & set(memory.unclear)))
 
 
 def _listed(fresh: Inventories, mesh: Tables) -> dict[str, Listed]:

@@ -7,10 +7,11 @@ confirmed and no client, `returned` when it is said to sleep again, and `vanishe
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
-from exporter.records import WAKE_RESULTS, Becomes, Node, WakeableNode, WakeCount
+from exporter.records import WAKE_RESULTS, Becomes, WakeableNode, WakeCount
+from exporter.state.awake import Awake, Hint, Live, Matches, followed, match
 
 SETTLE = 600.0
 """Seconds that a woken node may take to be confirmed, after whoever listed it as wakeable has struck it off.
@@ -66,31 +67,16 @@ class WakeCounts(NamedTuple):
 
 
 class WakeMemory(NamedTuple):
-    """What the next judgement needs of the last: the last wake of each logical id, and the counts by provider."""
+    """What the next judgement needs of the last: the last wake of each logical id, and the counts by provider.
+
+    `awake` are the entries that are awake, as far as anybody knows, `unclear` those of which it is not clear which node
+    they become; both are by logical id, and the latter is needed by none.
+    """
 
     wakes: Mapping[str, Wake] = {}
     counts: Mapping[str, WakeCounts] = {}
-
-
-class Live(NamedTuple):
-    """Host names and ids of the nodes that a wake can have become: confirmed ones that are no clients."""
-
-    hostnames: frozenset[str]
-    ids: frozenset[str]
-
-    @classmethod
-    def of(cls, nodes: Iterable[Node]) -> Live:
-        """Those of `nodes` that count."""
-        able = [node for node in nodes if node.confirmed and node.state != "client"]
-        return cls(frozenset(node.hostname for node in able if node.hostname), frozenset(node.node for node in able))
-
-    def has(self, becomes: Becomes | None) -> bool:
-        """Tell whether the node that a wakeable one becomes is live."""
-        return becomes is not None and (becomes.hostname in self.hostnames or becomes.node in self.ids)
-
-    def has_name(self, name: str) -> bool:
-        """Tell whether a live node has a name as its host name or id."""
-        return name in self.hostnames or name in self.ids
+    awake: Mapping[str, Awake] = {}
+    unclear: tuple[str, ...] = ()
 
 
 def judge_wakes(
@@ -105,13 +91,14 @@ def judge_wakes(
     for each in listed.values():
         if len(counts) < MOST_PROVIDERS:
             counts.setdefault(each.node.provider or "", WakeCounts())
+    found, awake, unclear = _awake(listed, live, memory)
     wakes: dict[str, Wake] = {}
     for logical_id in listed.keys() | memory.wakes.keys():
         before, entry = memory.wakes.get(logical_id), listed.get(logical_id)
-        wake = _started(before, entry, live, wall)
+        wake = before if logical_id in awake else _started(before, entry, live, wall)
         if wake is None:
             continue
-        result = None if wake.took is not None else _result(wake, entry, logical_id, live, answered, wall)
+        result = None if wake.took is not None else _result(wake, entry, logical_id, found, live, answered, wall)
         if result is not None:
             until = wall if entry is not None or wake.gone is None else wake.gone
             wake = wake._replace(took=max(0.0, until - wake.started))
@@ -119,7 +106,28 @@ def judge_wakes(
         wake = _followed(wake, entry, answered, wall)
         if wall - wake.seen <= REMEMBERED:
             wakes[logical_id] = wake
-    return WakeMemory(_newest(wakes), counts)
+    return WakeMemory(_newest(wakes), counts, awake, unclear)
+
+
+def _awake(
+    listed: Mapping[str, Listed], live: Live, memory: WakeMemory
+) -> tuple[dict[str, str], dict[str, Awake], tuple[str, ...]]:
+    """The live nodes of entries, who is awake, and whose hint is not clear.
+
+    A node that a listed entry does not become, an unfinished wake may become whose entry is listed no longer.
+    """
+    hints = {name: Hint(entry.becomes, entry.node.state) for name, entry in listed.items() if entry.becomes is not None}
+    matches = match({name: hint.becomes for name, hint in hints.items()}, live, memory.awake)
+    awake = followed(hints, listed, matches, live, memory.awake)
+    gone = {
+        name: wake.becomes
+        for name, wake in memory.wakes.items()
+        if name not in listed and wake.took is None and wake.becomes is not None
+    }
+    taken = set(matches.nodes.values())
+    left = {node: hostname for node, hostname in live.hostnames.items() if node not in taken}
+    woken = match(gone, Live(left), {}) if gone else Matches({}, ())
+    return {**woken.nodes, **matches.nodes}, awake, matches.unclear
 
 
 def wake_counts(fleet: str, memory: WakeMemory) -> tuple[WakeCount, ...]:
@@ -141,22 +149,29 @@ def duration(wake: Wake | None, wall: float) -> float | None:
 def _started(wake: Wake | None, entry: Listed | None, live: Live, wall: float) -> Wake | None:
     """A new wake where one starts, else the one there was."""
     may_start = wake is None or (wake.took is not None and wake.rested)
-    if entry is None or entry.node.state != "waking" or not may_start or live.has(entry.becomes):
+    if entry is None or entry.node.state != "waking" or not may_start:
         return wake
     node = entry.node
-    taken = live.has_name(node.logical_id)
+    taken = bool(live.named(node.logical_id))
     return Wake(node.provider or "", entry.sources, entry.becomes, wall, node.wake_eta_seconds, taken, wall)
 
 
 def _result(
-    wake: Wake, entry: Listed | None, logical_id: str, live: Live, answered: Collection[str], wall: float
+    wake: Wake,
+    entry: Listed | None,
+    logical_id: str,
+    found: Mapping[str, str],
+    live: Live,
+    answered: Collection[str],
+    wall: float,
 ) -> str | None:
-    if live.has(entry.becomes if entry is not None else wake.becomes):
+    if logical_id in found:
         return "live"
     if answered and not set(answered).isdisjoint(wake.sources):
         if entry is not None:
             return "returned" if entry.node.state == "sleeping" else None
-        if wake.becomes is None and not wake.taken and live.has_name(logical_id):
+        namesakes = live.named(logical_id) if wake.becomes is None and not wake.taken else set()
+        if len(namesakes) == 1 and namesakes.isdisjoint(found.values()):
             return "live"
         return "vanished" if wake.gone is not None and wall - wake.gone >= SETTLE else None
     return None

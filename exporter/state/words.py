@@ -6,6 +6,7 @@ from exporter.state.reconcile import GHOST_AFTER
 
 REASONS = {
     "reported": "the word that is said stands",
+    "stage_ready": "it holds a ready stage of a split model: what would be standby is serving",
     "assigned_not_ready": "models are assigned and llama_ready is false: what would be standby is loading",
     "is_client": "is_client is true",
     "work_ready": "it is host or has models of its own, names a model, and llama_ready is true",

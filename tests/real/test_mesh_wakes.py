@@ -1,16 +1,20 @@
 """Wakes as a mesh's consoles tell of them: one that succeeds, one that overruns its promise, one that vanishes.
 
-Simulated time runs at twenty times the speed; that a wake has vanished is only said after ten minutes of real time, so
-tests/real/test_mesh_clock.py drives the clock for it.
+Simulated time runs at twenty times the speed; that a wake has vanished is only said after ten minutes of real time:
+with ROLLCALL_FULL=1 it is waited for, else tests/real/test_mesh_clock.py drives the clock for it.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.real.meshes import consistent, counted, once, simulated, start
 from tests.real.rollcall import Rollcall, Samples
+from tests.real.scale import FULL
 
+SETTLE = 600.0
 SLEEPER, PROVIDER = "rack-b-gpu-21", "wake-on-lan"
 
 
@@ -97,6 +101,7 @@ def test_a_wake_that_overruns_its_promise_and_a_restart(tmp_path: Path) -> None:
             assert (ends(done), live(done)) == ({"live": 1}, True)
 
 
+@pytest.mark.timeout(900)
 def test_a_wake_that_goes_back_to_sleep_and_one_that_is_struck_off(tmp_path: Path) -> None:
     with simulated(nodes=3, consoles=2, speed=20.0) as demo, start(tmp_path, demo) as rollcall:
         asleep = once(rollcall, lambda samples: states(samples) == ["sleeping"], "the sleeper")
@@ -113,3 +118,7 @@ def test_a_wake_that_goes_back_to_sleep_and_one_that_is_struck_off(tmp_path: Pat
         assert not [sample.name for sample in gone.all if ("logical_id", SLEEPER) in sample.labels]
         assert ends(gone) == {"returned": 1}
         untouched(asleep, gone)
+        if FULL:
+            vanished = once(rollcall, lambda samples: len(ends(samples)) > 1, "a wake that vanished", SETTLE + 60)
+            assert ends(vanished) == {"returned": 1, "vanished": 1}
+            untouched(asleep, vanished)

@@ -68,7 +68,7 @@ def test_the_evidence_is_what_the_tables_say(history: list[Fresh]) -> None:
 
 
 def test_every_rule_has_its_words() -> None:
-    flags = ("is_client", "is_host", "has_model", "has_activity", "serving", "hosted")
+    flags = ("is_client", "is_host", "has_model", "has_activity", "serving", "hosted", "stage_ready")
     views = [
         made(**dict(zip(flags, on, strict=True)), role=role, word=word, llama_ready=ready)
         for made, role, word, ready, *on in itertools.product(
@@ -168,7 +168,7 @@ def test_what_decided_between_two_who_differ(history: list[Any], tie: str) -> No
 
 
 def test_two_with_one_identity_say_what_decided() -> None:
-    fleet = fleet_of({"1:1": console("n", word="standby"), "2:1": console("n", word="serving")})
+    fleet = fleet_of({f"{word}:1": console("n", word=word, process=word) for word in ("standby", "serving")})
     found = explained(fleet, "n")
     assert found.state == "serving"
     assert found.basis_because == f"its own console's report comes before every other; {words.TIES['state']}"

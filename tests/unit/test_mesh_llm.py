@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from typing import Any
 
 import pytest
@@ -11,7 +10,7 @@ import pytest
 from exporter.endpoint import parse_url
 from exporter.records.reading import MeshReading
 from exporter.sources.fetch import Resolver
-from exporter.sources.mesh_llm import MeshConsole, parse
+from exporter.sources.mesh_llm import LATENCIES, MeshConsole, parse
 from exporter.sources.source import Deadline, SourceError
 from exporter.state.mesh_tables import drift_of
 from tests.unit.loopback import Loopback, answer, sends
@@ -44,7 +43,7 @@ VRAM = {
     "an H100": (85.520809984, 85520809984.0),
     "a whole number": (6, 6e9),
     "zero": (0.0, 0.0),
-    "more bytes than a float holds": (1e308, math.inf),
+    "more bytes than a float holds": (1e308, None),
     "not said": (None, None),
 }
 
@@ -81,14 +80,36 @@ def test_local_activity(said: dict[str, Any], expected: bool) -> None:
     assert own(**said).view.has_activity is expected
 
 
-PATHS = ["/a.gguf", "~/a.gguf", "\\\\share\\a.gguf", "C:\\a.gguf", "d:/a.gguf", ""]
+PATHS = [
+    "/a.gguf",
+    "~/a.gguf",
+    "\\\\share\\a.gguf",
+    "C:\\a.gguf",
+    "d:/a.gguf",
+    "",
+    "C:x.gguf",
+    "./x.gguf",
+    "../x",
+    "..",
+]
+PATHS += [
+    " /etc/passwd",
+    "\n/etc",
+    "\u200b\t~/x",
+    "\u00a0",
+    "a/../../etc/passwd",
+    "..\\x",
+    "file:///home/me/x.gguf",
+    "FILE:x",
+]
+NAMED = ["m", "org/m:Q4", "org/model-GGUF:Q4", "org/repo/model-Q4.gguf", ".hidden", "v1..2", "two words"]
 
 
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("relation", ["available", "requested", "serving", "hosted"])
 def test_a_path_never_becomes_a_model(relation: str, path: str) -> None:
-    lists = {f"{relation}_models": [path, "m", "m", "org/m:Q4"]}
-    expected = [("m", relation), ("org/m:Q4", relation)]
+    lists = {f"{relation}_models": [path, "m", *NAMED]}
+    expected = [(name, relation) for name in NAMED]
     for sighting in (own(**lists), peer(**lists)):
         assert [(model.model, model.relation) for model in sighting.models] == expected
     reading = status(wakeable_nodes=[{"logical_id": "w", "models": [path, "m"]}])
@@ -101,7 +122,7 @@ LATENCY: dict[str, tuple[dict[str, Any], str | None, float | None, int]] = {
     "unknown": ({"rtt_ms": None, "latency_source": "unknown"}, "unknown", None, 0),
     "an old payload, measured": ({"rtt_ms": 7.5}, "direct", 0.0075, 0),
     "an old payload, not measured": ({}, None, None, 0),
-    "another word": ({"latency_source": "guessed"}, "unknown", None, 1),
+    "another word": ({"latency_source": "guessed"}, "unrecognised", None, 1),
 }
 
 
@@ -110,7 +131,8 @@ def test_latency(said: dict[str, Any], latency: str | None, rtt: float | None, d
     reading = status(peers=[{"id": "b", **said}])
     view, link = reading.sightings[1].view, reading.links[0]
     assert (view.latency, view.rtt_seconds) == (latency, rtt)
-    assert (link.node, link.peer, link.latency, link.rtt_seconds) == (ME, "b", latency or "unknown", rtt)
+    shown = latency if latency in LATENCIES else "unknown"
+    assert (link.node, link.peer, link.latency, link.rtt_seconds) == (ME, "b", shown, rtt)
     assert reading.drift.get("latency_source", 0) == drift
 
 
@@ -144,6 +166,7 @@ PEERS: dict[str, tuple[list[Any], list[str], int]] = {
     "the first of two with one id": ([{"id": "b", "role": "Host"}, {"id": "b", "role": "Client"}], ["b"], 1),
     "never the console itself": ([{"id": ME}], [], 1),
     "no id": ([{"role": "Host"}, {"id": "b"}], ["b"], 1),
+    "an empty id": ([{"id": "", "state": "serving"}, {"id": "b"}], ["b"], 1),
     "not an object": ([None, 5, "x", [], {"id": "b"}], ["b"], 4),
     "a field of another type": ([{"id": "b", "serving_models": "m"}, {"id": "c"}], ["c"], 1),
 }
@@ -173,12 +196,13 @@ MALFORMED = {
     "truncated": (b'{"node_id": "a", "peers": [', "expected a mesh-llm status, got no JSON"),
     "two documents": (b'{"node_id": "a"} {}', "expected a mesh-llm status, got no JSON"),
     "no UTF-8": (b'{"node_id": "\xff"}', "expected a mesh-llm status, got no JSON"),
-    "lone surrogate": (b'{"node_id": "\\ud800"}', "expected a mesh-llm status, got no JSON"),
+    "lone surrogate": (b'{"node_id": "\\ud800"', "expected a mesh-llm status, got no JSON"),
     "NaN": (b'{"node_id": "a", "my_vram_gb": NaN}', "expected a mesh-llm status, got no JSON"),
     "too deep": (b'{"node_id":"a","x":' + b"[" * 100_000, "expected a mesh-llm status, got JSON nested too deep"),
     "a list": (b"[]", "got another shape: Expected `object`, got `array`"),
     "no id": (b"{}", "got another shape: Object missing required field `node_id`"),
     "id null": (b'{"node_id": null}', "got another shape: Expected `str`, got `null` - at `$.node_id`"),
+    "id empty": (b'{"node_id": ""}', "got another shape: Expected `str` of length >= 1 - at `$.node_id`"),
     "id a number": (b'{"node_id": 7}', "got another shape: Expected `str`, got `int` - at `$.node_id`"),
     "flag a string": (b'{"node_id": "a", "is_host": "yes"}', "Expected `bool | null`, got `str` - at `$.is_host`"),
     "peers an object": (b'{"node_id": "a", "peers": {}}', "Expected `array | null`, got `object` - at `$.peers`"),
@@ -212,6 +236,7 @@ def test_a_console_is_asked_for_its_status_first_and_never_for_another_port() ->
             interval=5,
             timeout=20,
             stale_after=15,
+            start=lambda _, work: work(),
         )
         assert source.read(Deadline(20)).observer == "a"
         assert source.name == f"127.0.0.1:{upstream.port}/proxied"

@@ -55,8 +55,9 @@ def consoles(*scripts: Callable[[Peer], None] | None) -> Iterator[list[Address]]
         yield addresses
 
 
-def source(addresses: list[Address]) -> MeshName:
-    endpoint = parse_url("http://mesh.test:3131", 3131)
+def source(addresses: list[Address], host: str = "mesh.test") -> MeshName:
+    """The consoles of a name; what is done to the list of addresses later counts."""
+    endpoint = parse_url(f"http://{host}:3131", 3131)
     return MeshName("eu", endpoint, lambda *_: list(addresses), interval=5, timeout=3, stale_after=15)
 
 
@@ -108,21 +109,62 @@ ONE_V6, TWO_V6 = (V6, ("2001:db8::1", 3131, 0, 0)), (V6, ("2001:db8::2", 3131, 0
         ([], []),
         ([ONE_V4], []),
         ([ONE_V6, ONE_V4], []),
-        ([ONE_V4, TWO_V4], [ONE_V4, TWO_V4]),
-        ([ONE_V6, ONE_V4, TWO_V6, TWO_V4], [ONE_V6, TWO_V6]),
-        ([ONE_V6, ONE_V4, TWO_V4], [ONE_V4, TWO_V4]),
+        ([ONE_V4, TWO_V4], [[ONE_V4, TWO_V4]]),
+        ([ONE_V6, ONE_V4, TWO_V6, TWO_V4], [[ONE_V6, TWO_V6], [ONE_V4, TWO_V4]]),
+        ([ONE_V6, ONE_V4, TWO_V4], [[ONE_V4, TWO_V4], [ONE_V6]]),
     ],
     ids=["none", "one", "one host, both families", "two", "two hosts, both families", "two of the second family"],
 )
-def test_several_addresses_are_of_one_family(addresses: list[Address], expected: list[Address]) -> None:
+def test_several_addresses_are_asked_family_by_family(addresses: list[Address], expected: list[list[Address]]) -> None:
     assert several(addresses) == expected
+
+
+def test_the_family_that_answered_last_is_asked_first() -> None:
+    assert several([ONE_V6, ONE_V4, TWO_V6, TWO_V4], V4) == [[ONE_V4, TWO_V4], [ONE_V6, TWO_V6]]
+
+
+def mapped(addresses: list[Address]) -> list[Address]:
+    """The same consoles by IPv6 addresses."""
+    return [(V6, (f"::ffff:{host}", port, 0, 0)) for _, (host, port) in addresses]
+
+
+@pytest.mark.parametrize("first", [None, hangs], ids=["refuses", "hangs"])
+def test_where_nobody_of_one_family_answers_the_other_is_tried(first: Callable[[Peer], None] | None) -> None:
+    with (
+        consoles(first, first) as broken,
+        consoles(says(status("a")), says(status("b"))) as sound,
+    ):
+        name = source([*mapped(broken), *sound])
+        assert read(name, seconds=3) == (["a", "b"], {"addresses": 2})
+        assert read(name, seconds=3) == (["a", "b"], {})
+
+
+def test_a_family_that_answers_no_more_gives_way_to_the_other() -> None:
+    with consoles(says(status("a")), says(status("b"))) as sound, consoles(None, None) as broken:
+        addresses = [*mapped(sound), *broken]
+        name = source(addresses)
+        assert read(name) == (["a", "b"], {})
+        addresses[:] = [*mapped(broken), *sound]
+        assert read(name) == (["a", "b"], {"addresses": 2})
+
+
+@pytest.mark.parametrize(
+    ("host", "more", "carried"),
+    [("mesh.test", [], True), ("127.0.0.1", [], False), ("mesh.test", [("::1", 1, 0, 0)], False)],
+    ids=["a name", "an address in the URL", "one address of each family"],
+)
+def test_a_reading_by_name_carries_its_one_address(host: str, more: list[tuple[object, ...]], carried: bool) -> None:
+    with consoles(says(status("a"))) as addresses:
+        reading = source([*addresses, *((V6, each) for each in more)], host).read(Deadline(10))
+    assert isinstance(reading, MeshReading)
+    assert reading.address == (f"127.0.0.1:{addresses[0][1][1]}" if carried else None)
 
 
 def nodes(fleet: Fleet, now: float) -> dict[str, str]:
     return {row.node: row.standing for row in fleet.tables(now)[0][Node] if isinstance(row, Node)}
 
 
-def test_a_console_that_falls_silent_is_stale_by_itself_and_one_without_address_at_once() -> None:
+def test_a_console_that_falls_silent_is_stale_by_itself_and_so_is_one_without_address() -> None:
     fleet = Fleet("eu", WorkerRules(), Limits())
     with consoles(says(status("a", "b", "c")), says(status("b")), says(status("c"))) as addresses:
         name = source(addresses)
@@ -138,8 +180,9 @@ def test_a_console_that_falls_silent_is_stale_by_itself_and_one_without_address_
         assert nodes(fleet, 15) == {"a": "confirmed", "b": "confirmed", "c": "confirmed"}
         assert nodes(fleet, 15.001) == {"a": "confirmed", "b": "unconfirmed", "c": "confirmed"}
         del addresses[2]
-        fleet.receive("mesh:3131", name.read(Deadline(10)), fresh_until=20)
-        assert nodes(fleet, 16) == {"a": "confirmed", "b": "confirmed", "c": "unconfirmed"}
+        fleet.receive("mesh:3131", name.read(Deadline(10)), fresh_until=30)
+        assert nodes(fleet, 20) == {"a": "confirmed", "b": "confirmed", "c": "confirmed"}
+        assert nodes(fleet, 20.001) == {"a": "confirmed", "b": "confirmed", "c": "unconfirmed"}
 
 
 def test_its_health_is_one_sources_and_counts_what_was_not_understood() -> None:

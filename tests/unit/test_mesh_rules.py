@@ -34,6 +34,11 @@ OWN_RULE = {
     "nothing": (own(llama_ready=True), "standby", "no_work"),
     "nothing said at all": (own(), "standby", "no_work"),
     "assigned and not ready": (own(serving=True, llama_ready=False), "loading", "assigned_not_ready"),
+    "assigned, with a ready stage": (
+        own(serving=True, llama_ready=False, stage_ready=True),
+        "serving",
+        "stage_ready",
+    ),
     "assigned and ready": (own(serving=True, llama_ready=True), "standby", "no_work"),
     "assigned, readiness not said": (own(serving=True), "standby", "no_work"),
     "assigned client is a client": (own(serving=True, llama_ready=False, is_client=True), "client", "is_client"),
@@ -87,7 +92,13 @@ def test_own_standby_with_a_model_to_load_is_loading_and_keeps_the_word() -> Non
     assert node_state(view) == NodeVerdict("loading", "assigned_not_ready", reported="standby", drift=False)
 
 
+def test_own_standby_with_a_ready_stage_of_a_split_model_is_serving_and_keeps_the_word() -> None:
+    view = own(word="standby", serving=True, llama_ready=False, stage_ready=True)
+    assert node_state(view) == NodeVerdict("serving", "stage_ready", reported="standby", drift=False)
+
+
 NOT_CORRECTED = {
+    "a stage without an assignment": own(word="standby", llama_ready=False, stage_ready=True),
     "ready": own(word="standby", serving=True, llama_ready=True),
     "readiness not said": own(word="standby", serving=True),
     "nothing assigned": own(word="standby", llama_ready=False),

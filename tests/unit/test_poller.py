@@ -15,8 +15,8 @@ import pytest
 from exporter.exposition import Exposition, Format
 from exporter.families import POLLED
 from exporter.poller import Poller
-from exporter.records import NodeView, RolloutCount, Store, WorkerReport
-from exporter.records.reading import MeshReading, Sighting, StoreReading
+from exporter.records import Becomes, NodeView, RolloutCount, Store, WakeableNode, WorkerReport
+from exporter.records.reading import InventoryReading, MeshReading, Sighting, StoreReading
 from exporter.sources.source import Deadline, Reading, SourceError
 from exporter.state.fleet import Fleet, Limits, WorkerRules
 
@@ -61,6 +61,12 @@ class Clock:
 def mesh(fleet: str, *nodes: str) -> MeshReading:
     views = [NodeView(fleet=fleet, observer=node, node=node, own=True, word="standby") for node in nodes]
     return MeshReading(observer=nodes[0], sightings=tuple(Sighting(view) for view in views))
+
+
+def inventory(fleet: str, *hostnames: str) -> InventoryReading:
+    entries = {f"w{at}": Becomes(hostname=hostname) for at, hostname in enumerate(hostnames)}
+    nodes = tuple(WakeableNode(fleet, name, None, "inv", "sleeping", None, None) for name in entries)
+    return InventoryReading(wakeables=nodes, becomes=entries)
 
 
 def store(fleet: str, *workers: str, read_at: float = 100.0) -> StoreReading:
@@ -225,3 +231,14 @@ def test_drift_is_counted_at_every_read() -> None:
         soon(lambda: samples(poller).get(reads(source, "ok")) == "2")
         found = samples(poller)
     assert (found[key + '"node_state"}'], found[key + '"peers"}']) == ("2", "4")
+
+
+def test_a_hint_that_fits_no_one_node_is_drift_of_its_inventory_at_every_read() -> None:
+    clear, unclear = inventory("eu", "gpu-01", "gpu-02"), inventory("eu", "gpu-01", "gpu-01")
+    source = Scripted("eu", "inv", kind="inventory")
+    drift = 'rollcall_source_drift_total{fleet="eu",source="inv",kind="inventory",field="becomes"}'
+    with polling(source) as poller:
+        for read, (said, count) in enumerate([(clear, None), (unclear, "2"), (clear, "2"), (unclear, "4")], 1):
+            source.answers.put(said)
+            soon(lambda read=read: samples(poller).get(reads(source, "ok")) == str(read))  # type: ignore[misc]
+            assert samples(poller).get(drift) == count

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import itertools
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from exporter.records import Node, NodeCount, NodeView, PeerLink, WakeableModel, WakeableNode
 from exporter.records.reading import MeshReading, Sighting
+from exporter.state.consoles import Heard
 from exporter.state.fleet import Fleet, Limits, WorkerRules
 from exporter.state.mesh_tables import MeshMemory, mesh_tables
 from exporter.state.reconcile import GHOST_AFTER, choose, standing, unmeasured
-from tests.unit.ledgers import opened
 
 MEASURED = {"rtt_seconds": 0.002, "latency": "direct"}
 Views = list[tuple[NodeView, str]]
@@ -185,7 +184,7 @@ def test_counts_go_by_state_and_standing_and_every_row_is_there() -> None:
 def test_a_clients_vram_counts_0_and_unsaid_vram_stays_unsaid() -> None:
     clients = view("a", "b", word="client", vram_bytes=8e9), view("a", "c", word="client")
     reading = console("a", *clients, view("a", "d", vram_bytes=1.0))
-    tables, _ = mesh_tables({"a:3131": reading}, MeshMemory(), 0)
+    tables, _ = mesh_tables(Heard.of({"a:3131": reading}), MeshMemory(), 0)
     assert {row.node: row.vram_bytes for row in tables[Node] if isinstance(row, Node)} == {
         "a": None,
         "b": 0.0,
@@ -203,7 +202,7 @@ def test_wakeable_nodes_are_never_nodes_and_the_lowest_observers_account_stands(
         )
 
     fresh = {"1:3131": listed("b", "sleeping", "m1"), "2:3131": listed("a", "waking", "m2")}
-    tables, _ = mesh_tables(fresh, MeshMemory(), 0)
+    tables, _ = mesh_tables(Heard.of(fresh), MeshMemory(), 0)
     assert {row.node for row in tables[Node] if isinstance(row, Node)} == {"a", "b"}
     assert [row.state for row in tables[WakeableNode] if isinstance(row, WakeableNode)] == ["waking"]
     assert [row.model for row in tables[WakeableModel] if isinstance(row, WakeableModel)] == ["m2"]
@@ -211,13 +210,13 @@ def test_wakeable_nodes_are_never_nodes_and_the_lowest_observers_account_stands(
 
 def test_two_urls_of_one_console_give_one_node_and_each_edge_once() -> None:
     reading = console("a", view("a", "b", **MEASURED))
-    tables, _ = mesh_tables({"1:3131": reading, "2:3131": reading}, MeshMemory(), 0)
+    tables, _ = mesh_tables(Heard.of({"1:3131": reading, "2:3131": reading}), MeshMemory(), 0)
     assert sorted(row.node for row in tables[Node] if isinstance(row, Node)) == ["a", "b"]
     assert len(tables[PeerLink]) == 1
 
 
 def standings(*fresh: tuple[str, MeshReading], memory: MeshMemory, now: float) -> tuple[dict[str, str], MeshMemory]:
-    tables, kept = mesh_tables(dict(fresh), memory, now)
+    tables, kept = mesh_tables(Heard.of(dict(fresh)), memory, now)
     return {row.node: row.standing for row in tables[Node] if isinstance(row, Node)}, kept
 
 
@@ -239,23 +238,5 @@ def test_an_outage_of_all_consoles_forgets_nothing() -> None:
 def test_the_memory_of_consoles_does_not_grow_with_ids_that_come_and_go() -> None:
     memory = MeshMemory()
     for number in range(100):
-        _, memory = standings(("a:1", console(f"a{number}")), memory=memory, now=number)
-    assert memory.consoles == {"a99": "a:1"}
-
-
-def test_a_restart_goes_on_with_how_long_nobody_measured_a_node(tmp_path: Path) -> None:
-    ghostly = console("a", view("a", "b", word="serving", latency="unknown"))
-    first, ledger = Fleet("eu", WorkerRules(), Limits()), opened(tmp_path)
-    for now in (100, 195):
-        first.receive("a:3131", ghostly, fresh_until=10_000)
-        assert nodes(first, now)["b"][2] == "unconfirmed"
-        ledger.observe({"eu": first.listing}, now)
-    ledger.close()
-    ledger = opened(tmp_path)
-    second = Fleet("eu", WorkerRules(), Limits(), ledger.recall("eu"))
-    ledger.close()
-    assert nodes(second, 5) == {}
-    second.receive("a:3131", ghostly, fresh_until=10_000)
-    assert nodes(second, 7)["b"][2] == "unconfirmed"
-    assert nodes(second, 36)["b"][2] == "unconfirmed"
-    assert nodes(second, 37)["b"][2] == "ghost", "90 s of the 95 were written down"
+        _, memory = standings(("a:1", console(f"a{number}")), memory=memory, now=number * 120)
+    assert memory.consoles == dict.fromkeys(("a96", "a97", "a98", "a99"), "a:1"), "for 360 s"

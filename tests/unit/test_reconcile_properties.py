@@ -24,6 +24,7 @@ from exporter.records import (
 )
 from exporter.records.reading import MeshReading, Sighting
 from exporter.records.table import Tables
+from exporter.state.consoles import Heard
 from exporter.state.mesh import node_state
 from exporter.state.mesh_tables import MeshMemory, count_mesh, mesh_tables
 
@@ -89,7 +90,7 @@ def judge(history: list[Fresh]) -> Tables:
     """The tables after the last of several judgements, a minute apart, with the fleet's counts."""
     memory, tables = MeshMemory(), {}
     for number, fresh in enumerate(history):
-        tables, memory = mesh_tables(fresh, memory, 60.0 * number)
+        tables, memory = mesh_tables(Heard.of(fresh), memory, 60.0 * number)
     return {**tables, **count_mesh("eu", tables)}
 
 
@@ -179,6 +180,6 @@ def test_two_dissenting_consoles_cause_no_transition(
                 fleet="eu", observer=observer, node="n", own=False, word=word, rtt_seconds=rtt, latency=latency
             )
             fresh[f"{observer}:1"] = MeshReading(observer=observer, sightings=(Sighting(view),))
-        tables, memory = mesh_tables(dict(reversed(fresh.items())) if swapped else fresh, memory, 0.0)
+        tables, memory = mesh_tables(Heard.of(dict(reversed(fresh.items())) if swapped else fresh), memory, 0.0)
         states |= {row.state for row in tables[Node] if isinstance(row, Node)}
     assert len(states) == 1

@@ -8,6 +8,7 @@ import pytest
 
 from exporter.records import Node, NodeView, NodeViews
 from exporter.records.reading import MeshReading, Sighting
+from exporter.state.consoles import Heard
 from exporter.state.fleet import Fleet, Limits, WorkerRules
 from exporter.state.mesh_tables import MeshMemory, mesh_tables
 from exporter.state.reconcile import explained
@@ -54,7 +55,7 @@ def test_explained(chosen: NodeView, stands: str, dissent: NodeView, shows: str,
 
 def counted(fresh: dict[str, MeshReading], memory: MeshMemory, node: str = "n") -> tuple[dict[str, int], MeshMemory]:
     """What is not 0 of the counts of a node's views."""
-    tables, memory = mesh_tables(fresh, memory, 0)
+    tables, memory = mesh_tables(Heard.of(fresh), memory, 0)
     (row,) = [row for row in tables[NodeViews] if isinstance(row, NodeViews) and row.node == node]
     fields = ("client", "standby", "loading", "serving", "expected", "real")
     return {field: getattr(row, field) for field in fields if getattr(row, field)}, memory
@@ -131,7 +132,7 @@ def test_two_with_one_identity_stay_in_the_state_held_and_are_a_real_difference(
     memory, states = MeshMemory(), []
     for order in [("serving", "standby"), ("standby", "serving")] * 3:
         fresh = {f"{number}:1": console("n", word=word) for number, word in enumerate(order)}
-        tables, memory = mesh_tables(fresh, memory, 0)
+        tables, memory = mesh_tables(Heard.of(fresh), memory, 0)
         states += [row.state for row in tables[Node] if isinstance(row, Node)]
     assert states == ["serving"] * 6
     got, _ = counted({"0:1": console("n", word="standby"), "1:1": console("n", word="serving")}, memory)
@@ -141,7 +142,8 @@ def test_two_with_one_identity_stay_in_the_state_held_and_are_a_real_difference(
 def test_two_with_one_identity_are_resolved_the_same_way_whoever_came_first() -> None:
     first, second = (console("n", view("a", rtt_seconds=rtt), vram_bytes=rtt) for rtt in (0.1, 0.2))
     tables = [
-        mesh_tables(fresh, MeshMemory(), 0) for fresh in ({"1:1": first, "2:1": second}, {"2:1": second, "1:1": first})
+        mesh_tables(Heard.of(fresh), MeshMemory(), 0)
+        for fresh in ({"1:1": first, "2:1": second}, {"2:1": second, "1:1": first})
     ]
     assert tables[0] == tables[1]
     assert [row.vram_bytes for row in tables[0][0][Node] if isinstance(row, Node) and row.node == "n"] == [0.1]

@@ -107,7 +107,7 @@ def test_an_entry_whose_node_is_live_is_awake_and_counted_there_only(
     tables = judged(eu)
     assert (shown(tables).keys(), models(tables)) == ({"y"}, {("y", "of-a.yaml")})
     assert tables[WakeableCount][0] == WakeableCount("eu", "sleeping", 1)
-    assert shown(judged(eu, 11)).keys() == {"x", "y"}
+    assert shown(judged(eu, 11)).keys() == {"y"}
 
 
 def test_a_namesake_without_a_hint_hides_nothing() -> None:

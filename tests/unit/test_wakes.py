@@ -10,13 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.records import WAKE_RESULTS, Becomes, Node, WakeableNode
+from exporter.state.awake import Live, match
 from exporter.state.wakes import (
     MOST_PROVIDERS,
     MOST_WAKES,
     REMEMBERED,
     SETTLE,
     Listed,
-    Live,
     WakeCounts,
     WakeMemory,
     duration,
@@ -25,9 +25,9 @@ from exporter.state.wakes import (
 )
 
 A, B = "mesh-llm a:3131", "mesh-llm b:3131"
-NOBODY = Live(frozenset(), frozenset())
-NAMESAKE = Live(frozenset({"rack"}), frozenset({"id-7"}))
-HINTED = Live(frozenset({"gpu-07"}), frozenset({"id-7"}))
+NOBODY = Live({})
+NAMESAKE = Live({"id-7": "rack"})
+HINTED = Live({"id-7": "gpu-07"})
 
 
 class Follow:
@@ -105,7 +105,7 @@ def test_a_hinted_node_that_is_live_already_wakes_nothing() -> None:
 
 
 def test_with_a_hint_no_other_node_counts() -> None:
-    other = Live(frozenset({"rack"}), frozenset({"rack"}))
+    other = Live({"rack": "rack"})
     follow = Follow(HINTS["hostname"]).at(110, "waking").at(120, None, other).at(120 + SETTLE, None, other)
     assert follow.counts == (0, 0, 1)
 
@@ -115,7 +115,7 @@ def test_the_hint_of_an_entry_that_is_gone_is_remembered() -> None:
     assert (follow.counts, follow.took) == ((1, 0, 0), 10)
 
 
-NAMES = {"hostname": NAMESAKE, "id": Live(frozenset(), frozenset({"rack"}))}
+NAMES = {"hostname": NAMESAKE, "id": Live({"rack": None})}
 
 
 @pytest.mark.parametrize("live", NAMES.values(), ids=NAMES)
@@ -129,6 +129,12 @@ def test_the_node_may_come_a_while_after_the_entry_went() -> None:
     follow = Follow().at(110, "waking").at(120, None).at(119 + SETTLE, None)
     assert follow.counts == (0, 0, 0)
     assert (follow.at(119.5 + SETTLE, None, NAMESAKE).counts, follow.took) == ((1, 0, 0), 10)
+
+
+def test_of_several_namesakes_none_is_what_woke() -> None:
+    both = Live({"id-7": "rack", "id-8": "rack"})
+    follow = Follow().at(110, "waking").at(120, None).at(130, None, both)
+    assert follow.counts == (0, 0, 0)
 
 
 def test_a_namesake_that_was_live_before_is_not_what_woke() -> None:
@@ -234,7 +240,8 @@ LIVES |= {"a client": ("client", 1, False), "unconfirmed": ("serving", 0, False)
 @pytest.mark.parametrize(("state", "confirmed", "expected"), LIVES.values(), ids=LIVES)
 def test_live_is_confirmed_and_no_client(state: str, confirmed: int, expected: bool) -> None:
     live = Live.of([node(state, confirmed)])
-    assert [live.has(hint) for hint in (*HINTS.values(), Becomes("other"), None)] == [expected, expected, False, False]
+    matched = [match({"rack": hint}, live, {}).nodes.get("rack") for hint in (*HINTS.values(), Becomes("other"))]
+    assert matched == [*["id-7" if expected else None] * 2, None]
 
 
 STEP = st.tuples(
