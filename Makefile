@@ -13,7 +13,8 @@ demo: $(VENV)/run  ## A simulated fleet, and an exporter that polls it
 
 test: $(VENV)/test tests/.set-up  ## Everything: lint, generated files, unit, golden, real Prometheus, Alertmanager, store
 	$(MAKE) lint
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n 2 tests/fuzz tests/golden tests/unit $(ARGS)
+	$(BIN)/python -m pytest tests/real $(ARGS)
 
 test-full: $(VENV)/test tests/.set-up  ## The same with full counts and full-length scenarios
 	ROLLCALL_FULL=1 ROLLCALL_EXAMPLES=$${ROLLCALL_EXAMPLES:-3000} $(BIN)/python -m pytest --timeout=1200 $(ARGS)
@@ -33,8 +34,9 @@ generate: $(VENV)/test  ## Files that are made from code
 	$(BIN)/python -m exporter.catalogue
 	$(BIN)/python -m grafana.build
 
-bench: $(VENV)/test  ## CPU of a whole cycle beside prometheus-client's encoder
+bench: $(VENV)/test tests/.set-up  ## CPU of a cycle beside prometheus-client's, heartbeats beside a LightningStore's
 	$(BIN)/python -m tests.bench.cycle $(ARGS)
+	$(BIN)/python -m tests.bench.registry
 
 clean:
 	rm -rf $(VENV) .cache build tests/.set-up *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -27,12 +27,23 @@ ENDING = (signal.SIGTERM, signal.SIGINT)
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit status. 0: done; 1: failed; 2: wrong usage or configuration."""
-    options = _parser().parse_args(arguments)
+    own, command = _divided(list(sys.argv[1:] if arguments is None else arguments))
+    options = _parser().parse_args(own)
+    if command is not None:
+        options.command = command
     try:
         status: int = options.run(options)
     except KeyboardInterrupt:
         return 130
     return status
+
+
+def _divided(arguments: list[str]) -> tuple[list[str], list[str] | None]:
+    """Cut an agent's arguments at the first `--`: what follows is a program and its own arguments, None for none."""
+    if arguments[:1] != ["agent"] or "--" not in arguments:
+        return arguments, None
+    cut = arguments.index("--")
+    return arguments[:cut], arguments[cut + 1 :]
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -52,25 +63,74 @@ def _parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="where to keep state (default: $STATE_DIRECTORY, /var/lib/rollcall or ~/.local/state/rollcall)",
     )
-    serve.add_argument("--log.level", dest="level", choices=LEVELS, default="info", help="default: %(default)s")
-    serve.add_argument("--log.format", dest="form", choices=FORMATS, default="logfmt", help="default: %(default)s")
+    _add_log(serve)
     serve.set_defaults(run=_serve)
     check = commands.add_parser("check-config", help="check a configuration file and say what is wrong with it")
     check.add_argument("file", metavar="FILE")
     check.set_defaults(run=_check)
     _add_explain(commands.add_parser("explain", help="ask a running exporter why something is as it is"))
     _add_demo(commands.add_parser("demo", help="simulate a fleet on loopback that an exporter can poll"))
+    _add_agent(
+        commands.add_parser(
+            "agent",
+            help="report to a registry that this machine, or a program, is a worker",
+            usage="rollcall agent [options] [-- CMD ...]",
+            allow_abbrev=False,
+        )
+    )
     return parser
+
+
+def _add_log(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--log.level", dest="level", choices=LEVELS, default="info", help="default: %(default)s")
+    parser.add_argument("--log.format", dest="form", choices=FORMATS, default="logfmt", help="default: %(default)s")
+
+
+def _add_agent(agent: argparse.ArgumentParser) -> None:
+    agent.add_argument("--registry", metavar="URL", default="http://127.0.0.1:10470", help="default: %(default)s")
+    agent.add_argument(
+        "--worker-id",
+        metavar="ID",
+        help="nobody else's (default: the host's name; with CMD also the process' number: HOST-PID)",
+    )
+    agent.add_argument(
+        "--interval", metavar="DURATION", type=_duration, default=10.0, help="of heartbeats (default: 10s)"
+    )
+    agent.add_argument("--token-file", metavar="FILE", help="holds the registry's token, if it wants one")
+    agent.add_argument(
+        "--no-snapshot", dest="snapshot", action="store_false", help="do not describe the machine in heartbeats"
+    )
+    agent.add_argument(
+        "--rollouts", action="store_true", help="add a rollout for CMD where the registry is a LightningStore"
+    )
+    _add_log(agent)
+    agent.set_defaults(run=_agent, command=None)
+
+
+def _duration(text: str) -> float:
+    from exporter.config.duration import parse_duration
+
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _add_explain(explain: argparse.ArgumentParser) -> None:
     things = explain.add_subparsers(title="what", metavar="WHAT", required=True)
     node = things.add_parser("node", help="a node: the rule that fired, and who sees it how", allow_abbrev=False)
-    node.add_argument("node", metavar="NODE", help="its id, or its host name where no other node has it")
-    node.add_argument("--url", default="http://127.0.0.1:10470", help="the exporter's address (default: %(default)s)")
-    node.add_argument("--fleet", help="look in this fleet only")
-    node.add_argument("--json", dest="as_json", action="store_true", help="print the exporter's answer itself")
-    node.set_defaults(run=_explain)
+    node.add_argument("name", metavar="NODE", help="its id, or its host name where no other node has it")
+    worker = things.add_parser(
+        "worker",
+        help="a worker: the rule that fired, how old the evidence is, what its store claims",
+        allow_abbrev=False,
+    )
+    worker.add_argument("name", metavar="WORKER", help="its id")
+    for what, thing in {"node": node, "worker": worker}.items():
+        thing.add_argument("--url", default="http://127.0.0.1:10470", help="the exporter (default: %(default)s)")
+        thing.add_argument("--fleet", help="look in this fleet only")
+        thing.add_argument("--json", dest="as_json", action="store_true", help="print the exporter's answer itself")
+        thing.set_defaults(run=_explain, what=what)
 
 
 def _add_demo(demo: argparse.ArgumentParser) -> None:
@@ -81,6 +141,7 @@ def _add_demo(demo: argparse.ArgumentParser) -> None:
     demo.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     demo.add_argument("--mesh-port", type=int, default=3131, help="port of the first console (default: %(default)s)")
     demo.add_argument("--store-port", type=int, default=4747, help="port of the store (default: %(default)s)")
+    demo.add_argument("--store-version", default="0.3", help="its API: Agent Lightning 0.3 or 1 (default: %(default)s)")
     demo.add_argument("--consoles", type=int, default=3, help="nodes whose console answers (default: %(default)s)")
     demo.set_defaults(run=_demo)
 
@@ -133,6 +194,16 @@ def _config(options: argparse.Namespace) -> Config:
             raise ConfigError(f"--web.listen-address: {error}") from None
     if options.state_dir is not None:
         config = msgspec.structs.replace(config, state_dir=options.state_dir)
+    return _safe(config)
+
+
+def _safe(config: Config) -> Config:
+    """Give back a configuration that can be served; what that takes depends on the address, which a flag may give."""
+    from exporter.config import ConfigError, unsafe
+
+    problem = unsafe(config.registry, config.listen)
+    if problem is not None:
+        raise ConfigError(problem)
     return config
 
 
@@ -140,7 +211,7 @@ def _check(options: argparse.Namespace) -> int:
     from exporter.config import ConfigError, load
 
     try:
-        load(Path(options.file), os.environ)
+        _safe(load(Path(options.file), os.environ))
     except ConfigError as error:
         return _wrong(error)
     sys.stdout.write(f"{options.file}: ok\n")
@@ -149,7 +220,7 @@ def _check(options: argparse.Namespace) -> int:
 
 def _explain(options: argparse.Namespace) -> int:
     from exporter.endpoint import parse_url
-    from exporter.explain.command import PORT, Question, run
+    from exporter.explain.command import NODE, PORT, WORKER, Question, run
     from exporter.sources.fetch import Resolver
 
     try:
@@ -157,8 +228,19 @@ def _explain(options: argparse.Namespace) -> int:
     except ValueError as error:
         sys.stderr.write(f"rollcall: --url: {error}\n")
         return WRONG
-    question = Question(options.node, options.fleet, options.as_json)
+    subject = {"node": NODE, "worker": WORKER}[options.what]
+    question = Question(options.name, options.fleet, options.as_json, subject)
     return run(question, endpoint, Resolver(), sys.stdout, sys.stderr, os.environ)
+
+
+def _agent(options: argparse.Namespace) -> int:
+    from exporter.agent.command import AgentOptions, run
+
+    set_up(options.level, options.form)
+    if options.command == []:
+        sys.stderr.write("rollcall: expected a program after --, got none\n")
+        return WRONG
+    return run(AgentOptions(**{name: getattr(options, name) for name in AgentOptions._fields}))
 
 
 def _demo(options: argparse.Namespace) -> int:

@@ -12,7 +12,7 @@ from exporter.exposition import Exposition, Snapshot
 from exporter.exposition.exposition import LeftOut
 from exporter.health import SourceHealth
 from exporter.isolate import Attempted, isolated
-from exporter.records import NodeMemory
+from exporter.records import NodeMemory, WorkerMemory
 from exporter.records.reading import InventoryReading
 from exporter.records.table import Tables
 from exporter.sources.source import Deadline, Reading, Source
@@ -196,13 +196,15 @@ class Poller:
         self.snapshot = self._exposition.publish({})
 
     def _testify(self, slices: Mapping[str, Tables | None]) -> None:
-        """Publish what explains the nodes of the fleets whose slices were."""
+        """Publish what explains the nodes and workers of the fleets whose slices were."""
         judged = {name: slices["fleet " + name] for name in self._fleets if "fleet " + name in slices}
-        told = {
-            name: self._fleets[name].evidence._replace(remembered=tables.get(NodeMemory, ()))
-            for name, tables in judged.items()
-            if tables is not None
-        }
+        told: dict[str, FleetEvidence] = {}
+        for name, tables in judged.items():
+            if tables is not None:
+                evidence = self._fleets[name].evidence
+                remembered = tables.get(WorkerMemory, ())
+                workers = evidence.workers._replace(remembered=remembered, history=self._ledger.history)
+                told[name] = evidence._replace(remembered=tables.get(NodeMemory, ()), workers=workers)
         self.evidence = {**{name: each for name, each in self.evidence.items() if name not in judged}, **told}
 
     def _overdue(self, now: float) -> list[Arrival]:

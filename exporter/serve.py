@@ -10,22 +10,28 @@ import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from starlette.types import ASGIApp
+
 from exporter.collection import Collection
 from exporter.config import Config, InventoryConfig, LimitsConfig
 from exporter.config.directory import state_directory
+from exporter.enlist import EnlistError, Registry, enlist
 from exporter.explain.lookup import Lookup
+from exporter.explain.worker_lookup import WorkerLookup
 from exporter.exposition import Exposition
 from exporter.families import LIVE, POLLED, Family
+from exporter.http_protocol import Protocol
+from exporter.loopback import is_loopback
 from exporter.pages.landing import landing
 from exporter.poller import Poller
 from exporter.scrape import Scrape
-from exporter.server import application, listen, run
-from exporter.sources.agent_lightning import LightningStore
+from exporter.server import Explain, application, listen, run
 from exporter.sources.collector import Collector
 from exporter.sources.fetch import Resolver
 from exporter.sources.gpu import GpuCollector, load_nvml
 from exporter.sources.host import HostCollector
 from exporter.sources.inventory import InventoryFile, InventoryServer
+from exporter.sources.lightning import AgentLightning
 from exporter.sources.mesh_name import MeshName
 from exporter.sources.source import Source
 from exporter.state.database import LedgerError
@@ -49,24 +55,56 @@ def serve(config: Config) -> int:
         reason = (error.strerror or str(error)).partition(" (while")[0]
         sys.stderr.write(f"rollcall: cannot listen on {config.listen}: {reason}\n")
         return 1
-    polled = sources(config)
     try:
-        ledger = open_ledger(config, polled)
-    except LedgerError as error:
+        registry, poller = _open(config, listener.getsockname()[0])
+    except (EnlistError, LedgerError) as error:
         listener.close()
         sys.stderr.write(f"rollcall: {error}\n")
         return 2
-    poller = make_poller(config, polled, ledger)
-    collection = Collection(collectors(config), COLLECTOR_TIMEOUT, _collector_changed)
-    scrape = Scrape(lambda: poller.snapshot, collection, wanted(LIVE, config))
-    explain = Lookup(lambda: poller.evidence, time.monotonic, time.time)
-    app = application(scrape, poller.turning, lambda: landing(poller.health), explain)
+    app = _application(config, listener.getsockname()[0], registry, poller)
+    if registry:
+        registry.start()
     poller.start()
     host, port = listener.getsockname()[:2]
     log.info("listening on http://%s:%d/metrics", f"[{host}]" if ":" in host else host, port)
-    run(app, listener)
+    run(app, listener, registry.protocol if registry else Protocol)
     poller.stop(0.2)
+    if registry:
+        registry.stop()
     return 0
+
+
+def _open(config: Config, bound: str) -> tuple[Registry | None, Poller]:
+    """Open what is kept in the state directory; raises EnlistError and LedgerError."""
+    folder = state_directory(config.state_dir, os.environ)
+    registry = enlist(config, folder, bound)
+    polled = sources(config) + ([registry.source] if registry else [])
+    try:
+        ledger = open_ledger(config, polled)
+    except LedgerError:
+        if registry:
+            registry.stop()
+        raise
+    return registry, make_poller(config, polled, ledger, registry)
+
+
+def _application(config: Config, bound: str, registry: Registry | None, poller: Poller) -> ASGIApp:
+    collection = Collection(collectors(config), COLLECTOR_TIMEOUT, _collector_changed)
+    own = registry.tables if registry else dict
+    scrape = Scrape(lambda: poller.snapshot, collection, wanted(LIVE, config), own)
+    explain: dict[str, Explain] = {
+        "nodes": Lookup(lambda: poller.evidence, time.monotonic, time.time),
+        "workers": WorkerLookup(lambda: poller.evidence, time.monotonic, time.time),
+    }
+    mounts = registry.mounts if registry else {}
+    return application(
+        scrape,
+        poller.turning,
+        lambda: landing(poller.health),
+        explain,
+        mounts=mounts,
+        local=is_loopback(bound),
+    )
 
 
 def open_ledger(config: Config, polled: Sequence[Source]) -> Ledger:
@@ -79,10 +117,10 @@ def open_ledger(config: Config, polled: Sequence[Source]) -> Ledger:
     return Ledger.open(state_directory(config.state_dir, os.environ), scopes, retention)
 
 
-def make_poller(config: Config, polled: Sequence[Source], ledger: Ledger) -> Poller:
+def make_poller(config: Config, polled: Sequence[Source], ledger: Ledger, registry: Registry | None = None) -> Poller:
     """A poller of the sources, that goes on from what the ledger holds."""
     exposition = Exposition(wanted(POLLED, config), config.limits.series)
-    return Poller(polled, fleets(config, ledger, polled), exposition, ledger=ledger)
+    return Poller(polled, fleets(config, ledger, polled, registry), exposition, ledger=ledger)
 
 
 def sources(config: Config) -> list[Source]:
@@ -102,7 +140,7 @@ def sources(config: Config) -> list[Source]:
         for endpoint in mesh.endpoints
     ]
     stores: list[Source] = [
-        LightningStore(
+        AgentLightning(
             store.fleet,
             store.endpoint,
             resolve,
@@ -125,7 +163,9 @@ def _inventory(said: InventoryConfig, resolve: Resolver) -> Source:
     return InventoryFile(fleet, said.file or Path(), interval=interval, timeout=timeout, stale_after=stale_after)
 
 
-def fleets(config: Config, ledger: Ledger, polled: Iterable[Source] = ()) -> dict[str, Fleet]:
+def fleets(
+    config: Config, ledger: Ledger, polled: Iterable[Source] = (), registry: Registry | None = None
+) -> dict[str, Fleet]:
     """A fleet per name, with the rules of its store where it has one, and what the ledger holds of it."""
     listing: dict[str, set[str]] = {}
     for source in polled:
@@ -134,6 +174,9 @@ def fleets(config: Config, ledger: Ledger, polled: Iterable[Source] = ()) -> dic
     rules = {store.fleet: WorkerRules(store.heartbeat_timeout, store.forget_after) for store in config.stores}
     names = [mesh.fleet for mesh in config.meshes] + [store.fleet for store in config.stores]
     names += [inventory.fleet for inventory in config.inventories]
+    if registry:
+        rules[registry.source.fleet] = registry.rules
+        names.append(registry.source.fleet)
     limits = _limits(config.limits)
     return {
         name: Fleet(name, rules.get(name, WorkerRules()), limits, ledger.recall(name), listing.get(name, ()))

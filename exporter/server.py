@@ -1,12 +1,14 @@
-"""HTTP: /metrics, health, readiness, the landing page, and why a node is in its state."""
+"""HTTP: /metrics, health, readiness, the landing page, and why a node or a worker is as it is."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import signal
 import socket
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 
 import uvicorn
 from starlette.applications import Starlette
@@ -15,8 +17,10 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from exporter.bounded import Bounded, BusyError
 from exporter.exposition import accepts_gzip, negotiate
 from exporter.http_protocol import READING, Protocol
+from exporter.loopback import names_loopback
 from exporter.scrape import Scrape
 
 GRACE = 0.7
@@ -27,7 +31,10 @@ PIECE = 2**18
 
 
 Explain = Callable[[str, str | None], tuple[int, bytes]]
-"""Gives status and JSON for a node's name and a fleet, None for any; threads call it."""
+"""Gives status and JSON for a name and a fleet, None for any; threads call it."""
+
+EXPLAINED = 4
+"""Explanations that are made at a time; one of a large fleet takes a tenth of a second of a processor."""
 
 
 class Server(uvicorn.Server):
@@ -60,24 +67,52 @@ class Server(uvicorn.Server):
             task.cancel()
 
 
-def application(scrape: Scrape, ready: Callable[[], bool], page: Callable[[], str], explain: Explain) -> ASGIApp:
-    """The ASGI application; `ready` tells whether the poller turns, `page` renders the landing page."""
+def application(
+    scrape: Scrape,
+    ready: Callable[[], bool],
+    page: Callable[[], str],
+    explain: Mapping[str, Explain],
+    *,
+    mounts: Mapping[str, ASGIApp] | None = None,
+    local: bool = False,
+) -> ASGIApp:
+    """The ASGI application; `ready` tells whether the poller turns, `page` renders the landing page.
+
+    `explain` has what explains `nodes` and `workers`, by the part of the path that names them; `mounts` what else is
+    served, by the start of the path. A `local` server, on loopback, shows pages only to who calls it so.
+    """
+    mounted = tuple((mounts or {}).items())
     pages = _pages(ready, page, explain)
 
     async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
         # uvicorn logs a traceback of whatever is raised.
         with contextlib.suppress(asyncio.CancelledError):
+            for start, app in mounted:
+                if scope["path"].startswith(start):
+                    await app(scope, receive, send)
+                    return
             if scope["method"] not in READING:
                 await _send(send, 405, [(b"allow", ", ".join(READING).encode()), (b"content-length", b"0")], [])
             elif scope["path"] == "/metrics":
                 await _metrics(scrape, scope, send)
+            elif local and _is_page(scope["path"]) and not names_loopback(_host(scope)):
+                refusal = PlainTextResponse("Expected localhost or a loopback address as Host.\n", 403)
+                await refusal(scope, receive, send)
             else:
                 await pages(scope, receive, send)
 
     return dispatch
 
 
-def _pages(ready: Callable[[], bool], page: Callable[[], str], explain: Explain) -> ASGIApp:
+def _is_page(path: str) -> bool:
+    return path == "/" or path.startswith("/api/")
+
+
+def _host(scope: Scope) -> bytes:
+    return next((text for name, text in scope["headers"] if name == b"host"), b"")
+
+
+def _pages(ready: Callable[[], bool], page: Callable[[], str], explain: Mapping[str, Explain]) -> ASGIApp:
     async def healthy(_: Request) -> Response:
         return PlainTextResponse("Rollcall is healthy.\n")
 
@@ -91,20 +126,27 @@ def _pages(ready: Callable[[], bool], page: Callable[[], str], explain: Explain)
             page(), headers={"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
         )
 
-    async def node(request: Request) -> Response:
+    routes = [Route("/", landing), Route("/-/healthy", healthy), Route("/-/ready", readiness)]
+    return Starlette(routes=routes + _explanations(explain))
+
+
+def _explanations(explain: Mapping[str, Explain]) -> list[Route]:
+    threads = Bounded(EXPLAINED, "explain")
+
+    async def explanation(kind: str, request: Request) -> Response:
         name, fleet = request.path_params["name"], request.query_params.get("fleet")
-        status, body = await asyncio.to_thread(explain, name, fleet)
+        try:
+            status, body = await threads.call(explain[kind], name, fleet)
+        except BusyError:
+            status, body = 503, b'{"error": "%d explanations are under way: ask again"}\n' % EXPLAINED
         headers = {"X-Content-Type-Options": "nosniff"}
         return Response(body, status, headers=headers, media_type="application/json")
 
-    return Starlette(
-        routes=[
-            Route("/", landing),
-            Route("/-/healthy", healthy),
-            Route("/-/ready", readiness),
-            Route("/api/v1/nodes/{name:path}", node),
-        ],
-    )
+    routes = [Route(f"/api/v1/{kind}/{{name:path}}", partial(explanation, kind)) for kind in explain]
+    for route in routes:
+        # Starlette's `path` convertor ends at a newline, which an id may have.
+        route.path_regex = re.compile(route.path_regex.pattern, re.DOTALL)
+    return routes
 
 
 async def _metrics(scrape: Scrape, scope: Scope, send: Send) -> None:
@@ -142,9 +184,9 @@ def listen(host: str, port: int) -> socket.socket:
     return socket.create_server(("", port), family=family, backlog=512, dualstack_ipv6=both)
 
 
-def run(app: ASGIApp, listener: socket.socket) -> None:
+def run(app: ASGIApp, listener: socket.socket, protocol: type[Protocol] = Protocol) -> None:
     """Serve until SIGTERM or SIGINT; answers under way have `GRACE` seconds to end."""
-    Server(configure(app)).run(sockets=[listener])
+    Server(configure(app, protocol)).run(sockets=[listener])
 
 
 def configure(app: ASGIApp, protocol: type[Protocol] = Protocol) -> uvicorn.Config:
@@ -157,6 +199,8 @@ def configure(app: ASGIApp, protocol: type[Protocol] = Protocol) -> uvicorn.Conf
         lifespan="off",
         log_config=None,
         access_log=False,
+        # A client on loopback could call itself by any other address.
+        proxy_headers=False,
         server_header=False,
         timeout_graceful_shutdown=1,
     )

@@ -16,6 +16,7 @@ from exporter.config.credentials import Outside, with_credentials
 from exporter.config.duration import format_duration, parse_duration
 from exporter.config.file import MOST_CHARACTERS, ConfigError, Node, read_tree, shown
 from exporter.config.inventory import InventoryConfig, read_inventories
+from exporter.config.registry import RegistryConfig, beside, lacks_token, read_registry, unsafe
 from exporter.config.timing import timing
 from exporter.endpoint import Endpoint, parse_url
 
@@ -29,13 +30,16 @@ __all__ = [
     "InventoryConfig",
     "LimitsConfig",
     "MeshConfig",
+    "RegistryConfig",
     "StoreConfig",
     "default_config",
     "format_duration",
+    "lacks_token",
     "load",
     "parse",
     "parse_address",
     "parse_duration",
+    "unsafe",
 ]
 
 MESH_PORT = 3131
@@ -109,6 +113,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     meshes: tuple[MeshConfig, ...] = ()
     stores: tuple[StoreConfig, ...] = ()
     inventories: tuple[InventoryConfig, ...] = ()
+    registry: RegistryConfig = RegistryConfig()
     host: HostConfig = HostConfig()
     gpu: GpuConfig = GpuConfig()
     limits: LimitsConfig = LimitsConfig()
@@ -122,6 +127,7 @@ def default_config() -> Config:
     return Config(
         meshes=(MeshConfig(fleet="local", endpoints=(mesh,), optional=True),),
         stores=(StoreConfig(fleet="local", endpoint=store, optional=True),),
+        registry=RegistryConfig(fleet=beside({"local"})),
     )
 
 
@@ -155,6 +161,7 @@ def parse(text: str, name: str, environ: Mapping[str, str], read_file: Callable[
         meshes=_fleets(root, "meshes", outside, _mesh),
         stores=_fleets(root, "stores", outside, _store),
         inventories=read_inventories(root, outside),
+        registry=read_registry(root, outside, name),
         host=_host(root.section("host")),
         gpu=_gpu(root.section("gpu")),
         limits=_limits(root.section("limits")),

@@ -102,14 +102,14 @@ class Query:
         errors: list[dict[str, Any]] = []
         if statuses:
             for place, status in enumerate(params.get("status_in", [])):
-                errors += _literal(["query", "status_in", place], status, statuses)
-        self._limit = _integer("limit", params, -1, errors)
-        self._offset = _integer("offset", params, 0, errors)
+                errors += literal(["query", "status_in", place], status, statuses)
+        self._limit = integer("limit", params, -1, errors)
+        self._offset = integer("offset", params, 0, errors)
         self._sort_by = params.get("sort_by", [sort_by])[-1]
         order = params.get("sort_order", ["asc"])[-1]
-        errors += _literal(["query", "sort_order"], order, ("asc", "desc"))
+        errors += literal(["query", "sort_order"], order, ("asc", "desc"))
         self._logic = params.get("filter_logic", ["and"])[-1] if logic else "and"
-        errors += _literal(["query", "filter_logic"], self._logic, ("and", "or"))
+        errors += literal(["query", "filter_logic"], self._logic, ("and", "or"))
         self._descending = order == "desc"
         if errors:
             raise RejectedError(422, errors)
@@ -147,7 +147,8 @@ class Query:
         return value
 
 
-def _integer(name: str, params: Params, default: int, errors: list[dict[str, Any]]) -> int:
+def integer(name: str, params: Params, default: int, errors: list[dict[str, Any]]) -> int:
+    """The whole number that a parameter is; adds to the errors where it is none."""
     text = params.get(name, [str(default)])[-1]
     try:
         return int(text)
@@ -157,7 +158,8 @@ def _integer(name: str, params: Params, default: int, errors: list[dict[str, Any
         return default
 
 
-def _literal(place: list[str | int], word: str, allowed: Sequence[str]) -> list[dict[str, Any]]:
+def literal(place: list[str | int], word: str, allowed: Sequence[str]) -> list[dict[str, Any]]:
+    """The error of a word that is not among those allowed, or none."""
     if word in allowed:
         return []
     quoted = [f"'{name}'" for name in allowed]

@@ -9,10 +9,12 @@ from email.utils import formatdate
 from types import TracebackType
 
 from exporter.demo.api import Api
+from exporter.demo.api_1 import ServerApi
 from exporter.demo.console import Console
 from exporter.demo.nodes import Node
 from exporter.demo.server import Answer, Request, Server, response
 from exporter.demo.simulation import DemoOptions, Simulation, simulate
+from exporter.demo.store import Store
 
 TICK = 0.2
 
@@ -39,7 +41,7 @@ class Demo:
         self._stopping = threading.Event()
         self._ticker: threading.Thread | None = None
         self.simulation: Simulation = simulate(options, wall())
-        self._api = Api(self.simulation.store)
+        self._api = _api(options.store_version, self.simulation.store)
         self._servers: list[Server] = []
         self._consoles: list[tuple[Node, Server]] = []
         self._were_up = [True] * len(self.simulation.mesh.consoles)
@@ -139,9 +141,15 @@ class Demo:
         """Start a killed runner's replacement, with the same id."""
         self._do(lambda simulation: simulation.runners.revive(worker_id))
 
-    def restart_store(self) -> None:
-        """Restart the store, which forgets everything."""
-        self._do(Simulation.restart_store)
+    def restart_store(self, version: str | None = None) -> None:
+        """Restart the store, which forgets everything; with `version`, as one of 0.3 or 1."""
+
+        def restart(simulation: Simulation) -> None:
+            simulation.restart_store()
+            if version is not None:
+                self._api = _api(version, simulation.store)
+
+        self._do(restart)
 
     def set_clock_offset(self, seconds: float) -> None:
         """Step the store's clock: how many seconds it is ahead from now on."""
@@ -243,6 +251,10 @@ class Demo:
     def _close(self) -> None:
         for server in (*self._servers, *self.console_servers):
             server.close()
+
+
+def _api(version: str, store: Store) -> Api | ServerApi:
+    return Api(store) if version == "0.3" else ServerApi(store)
 
 
 def _console_response(request: Request, answer: Answer) -> bytes:

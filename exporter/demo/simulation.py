@@ -25,8 +25,8 @@ class DemoOptions(msgspec.Struct, frozen=True, kw_only=True):
     otherwise what falls silent stays so for at least `silence` real seconds. `clock_offset` is how many seconds the
     store's clock is ahead. In a `steady` mesh nodes keep what they serve, the client stays, and nothing wakes by
     itself; `client_vram_gb` is the VRAM in 10^9 bytes that the client says it has. The first `split` nodes that can (0
-    for none; see exporter/demo/mesh.py) serve one large model together. Raises ValueError for a number that makes no
-    sense.
+    for none; see exporter/demo/mesh.py) serve one large model together. `store_version` is that of the store's API, 0.3
+    or 1. Raises ValueError for what makes no sense.
     """
 
     nodes: int = 8
@@ -42,6 +42,7 @@ class DemoOptions(msgspec.Struct, frozen=True, kw_only=True):
     clock_offset: float = 0.0
     steady: bool = False
     client_vram_gb: float = 0.0
+    store_version: str = "0.3"
     split: int = 0
 
     def __post_init__(self) -> None:
@@ -52,6 +53,8 @@ class DemoOptions(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError("split: expected 0 or at least 2, got 1")
         if not 0.01 <= self.speed <= 100.0:
             raise ValueError(f"speed: expected 0.01 to 100, got {self.speed:g}")
+        if self.store_version not in ("0.3", "1"):
+            raise ValueError(f"store_version: expected 0.3 or 1, got {self.store_version!r}")
 
 
 class Simulation:

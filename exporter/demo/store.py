@@ -92,7 +92,8 @@ class Rollout(msgspec.Struct):
 class Store:
     """The store's tables; `clock` gives its time in seconds since the epoch.
 
-    Only the newest finished rollouts are kept, but `counts` (rollouts by status) and the totals know them all.
+    Only the newest finished rollouts are kept, `finished` in the order they did, but `counts` (rollouts by status) and
+    the totals know them all.
     """
 
     def __init__(self, clock: Callable[[], float], rng: random.Random) -> None:
@@ -107,9 +108,9 @@ class Store:
         self.rollouts: dict[str, Rollout] = {}
         self.attempts: dict[str, list[Attempt]] = {}
         self.counts: Counter[str] = Counter()
-        self.total_rollouts = self.total_attempts = self.total_spans = 0
+        self.total_rollouts = self.total_attempts = self.total_spans = self.total_finished = 0
         self._queue: deque[str] = deque()
-        self._finished: deque[str] = deque()
+        self.finished: deque[str] = deque()
 
     @property
     def queue_length(self) -> int:
@@ -248,12 +249,13 @@ class Store:
         if status == "requeuing":
             self._queue.append(rollout.rollout_id)
         if first_end:
-            self._finished.append(rollout.rollout_id)
+            self.total_finished += 1
+            self.finished.append(rollout.rollout_id)
             self._forget()
 
     def _forget(self) -> None:
-        while len(self._finished) > KEPT_FINISHED_ROLLOUTS:
-            rollout_id = self._finished.popleft()
+        while len(self.finished) > KEPT_FINISHED_ROLLOUTS:
+            rollout_id = self.finished.popleft()
             del self.rollouts[rollout_id], self.attempts[rollout_id]
 
 

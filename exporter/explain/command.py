@@ -1,19 +1,22 @@
-"""The command `rollcall explain node`: asks a running exporter, and prints what it says."""
+"""The command `rollcall explain`: asks a running exporter why a node or worker is as it is, and prints what it says."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import NamedTuple, TextIO
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, TextIO
 from urllib.parse import quote
 
 import msgspec
 
 from exporter.endpoint import Endpoint
-from exporter.explain.text import explanation, printable, unexplained
+from exporter.explain.terminal import printable
+from exporter.explain.text import explanation, unexplained
+from exporter.explain.worker_text import unknown_worker, worker_explanation
 from exporter.records.evidence import NodeEvidence, Unexplained
+from exporter.records.worker_evidence import UnknownWorker, WorkerEvidence
 from exporter.sources.connect import Resolve
-from exporter.sources.fetch import Session
+from exporter.sources.fetch import Fetched, Session
 from exporter.sources.source import Deadline, SourceError
 
 PORT = 10470
@@ -22,21 +25,36 @@ PORT = 10470
 TIMEOUT = 10.0
 """Seconds that the exporter has for its answer."""
 
-STATUSES = (200, 404, 409)
-"""The answers of the exporter that are one: explained, unknown, ambiguous."""
+STATUSES = (200, 404, 409, 503)
+"""The answers of the exporter that are one: explained, unknown, ambiguous, asked by too many."""
+
+
+class Subject(NamedTuple):
+    """What can be explained: where, by which records of an explanation and of none, and how those read as text."""
+
+    path: str
+    explained: type[msgspec.Struct]
+    unexplained: type[msgspec.Struct]
+    text: Callable[[Any, bool], str]
+    line: Callable[[Any], str]
+
+
+NODE = Subject("nodes", NodeEvidence, Unexplained, explanation, unexplained)
+WORKER = Subject("workers", WorkerEvidence, UnknownWorker, worker_explanation, unknown_worker)
 
 
 class Question(NamedTuple):
-    """Which node is to be explained, and how: its id or host name, its fleet where that is said, as JSON or text."""
+    """Who is to be explained, and how: id or name, the fleet where that is said, as JSON or text."""
 
-    node: str
+    name: str
     fleet: str | None = None
     as_json: bool = False
+    subject: Subject = NODE
 
     @property
     def path(self) -> str:
         """Where the exporter answers it."""
-        path = "/api/v1/nodes/" + quote(self.node, safe="", errors="replace")
+        path = f"/api/v1/{self.subject.path}/" + quote(self.name, safe="", errors="replace")
         return path if self.fleet is None else f"{path}?fleet={quote(self.fleet, safe='', errors='replace')}"
 
 
@@ -52,25 +70,26 @@ def run(
     try:
         with Session(endpoint, Deadline(TIMEOUT), resolve=resolve, statuses=STATUSES) as session:
             fetched = session.get(question.path)
-        answer = _decoded(fetched.body, fetched.status)
+        answer = _decoded(fetched, question.subject)
     except SourceError as error:
         return _fail(err, f"cannot ask {endpoint.url}: {error}")
     if question.as_json:
         _write(out, json.dumps(json.loads(fetched.body), indent=2))
-    if isinstance(answer, Unexplained):
-        return _fail(err, unexplained(answer))
+    if fetched.status != 200:
+        return _fail(err, question.subject.line(answer))
     if not question.as_json:
-        _write(out, explanation(answer, coloured=_coloured(out, environ)))
+        _write(out, question.subject.text(answer, _coloured(out, environ)))
     return 0
 
 
-def _decoded(body: bytes, status: int) -> NodeEvidence | Unexplained:
+def _decoded(fetched: Fetched, subject: Subject) -> msgspec.Struct:
     """Decode an answer; raises SourceError for that of something else."""
-    kind: type[NodeEvidence | Unexplained] = NodeEvidence if status == 200 else Unexplained
     try:
-        return msgspec.json.decode(body, type=kind)
+        return msgspec.json.decode(
+            fetched.body, type=subject.explained if fetched.status == 200 else subject.unexplained
+        )
     except (msgspec.DecodeError, msgspec.ValidationError, RecursionError):
-        found = f"expected an explanation, or why there is none, got something else with status {status}"
+        found = f"expected an explanation, or why there is none, got something else with status {fetched.status}"
     raise SourceError("malformed", found)
 
 

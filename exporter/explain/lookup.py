@@ -4,23 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from difflib import get_close_matches
 from typing import NamedTuple
 
 import msgspec
 
+from exporter.explain.near import LONGEST, alike
 from exporter.exposition.labels import guard
 from exporter.records.evidence import NodeName, Unexplained
 from exporter.state.evidence import FleetEvidence
-
-NEAR = 5
-"""Names at most that are offered instead of one that nobody has."""
-
-COMPARED = 500
-"""Names at most that are compared letter by letter, which takes about 0.1 ms each."""
-
-LONGEST = 128
-"""Characters of a name that is looked for, at most, in an answer."""
 
 
 class Answer(NamedTuple):
@@ -51,19 +42,19 @@ class Lookup:
         everywhere = self._evidence()
         if fleet is not None and fleet not in everywhere:
             fleets = ", ".join(map(guard, sorted(everywhere))) or "none yet"
-            return _answer(404, Unexplained(error=f"expected a fleet that is read ({fleets}), got {guard(fleet)!r}"))
+            return answered(404, Unexplained(error=f"expected a fleet that is read ({fleets}), got {guard(fleet)!r}"))
         evidence = {each: everywhere[each] for each in everywhere if fleet in (None, each)}
         place = "" if fleet is None else f" of fleet {guard(fleet)!r}"
         expected = f"expected the id or host name of a node{place}, got {name[:LONGEST]!r}"
         named = {called: fresh for each in evidence.values() for called, fresh in each.names().items()}
         found = meant(name, named)
         if len(found) > 1:
-            return _answer(409, Unexplained(error=f"{expected}, which {len(found)} nodes have", candidates=found))
+            return answered(409, Unexplained(error=f"{expected}, which {len(found)} nodes have", candidates=found))
         if found:
             explained = evidence[found[0].fleet].of(found[0].node, self._clock(), self._wall())
             if explained is not None:
-                return _answer(200, explained)
-        return _answer(404, Unexplained(error=f"{expected}, which none has", near=near(name, named)))
+                return answered(200, explained)
+        return answered(404, Unexplained(error=f"{expected}, which none has", near=near(name, named)))
 
 
 def meant(name: str, named: Mapping[NodeName, bool]) -> tuple[NodeName, ...]:
@@ -83,21 +74,13 @@ def meant(name: str, named: Mapping[NodeName, bool]) -> tuple[NodeName, ...]:
 
 def near(name: str, named: Iterable[NodeName]) -> tuple[NodeName, ...]:
     """A few nodes whose id or host name holds this text, or is much like it."""
-    text = name[:LONGEST].casefold()
-    known: dict[str, NodeName] = {}
-    for each in named:
-        for called in (each.node, each.hostname):
-            if called:
-                known.setdefault(called.casefold(), each)
-    holding = sorted(called for called in known if text and text in called)
-    compared = [called for called in sorted(known)[:COMPARED] if len(called) <= LONGEST]
-    alike = dict.fromkeys([*holding[:NEAR], *get_close_matches(text, compared, NEAR)])
-    return tuple(dict.fromkeys(known[called] for called in alike))[:NEAR]
+    return alike(name, ((called, each) for each in named for called in (each.node, each.hostname)))
 
 
 def _order(name: NodeName) -> tuple[str, str]:
     return name.fleet, name.node
 
 
-def _answer(status: int, said: msgspec.Struct) -> Answer:
+def answered(status: int, said: msgspec.Struct) -> Answer:
+    """What an explanation, or why there is none, is as JSON."""
     return Answer(status, json.dumps(msgspec.to_builtins(said), indent=2, allow_nan=False).encode("ascii") + b"\n")

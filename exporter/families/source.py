@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 from exporter.families.family import info, value
-from exporter.records import Build, CollectorReading, Exposed, FamilySeries, SourceDrift, SourceReading, SourceReads
+from exporter.records import (
+    Build,
+    CollectorReading,
+    Exposed,
+    FamilySeries,
+    RegistryRejections,
+    SourceDrift,
+    SourceReading,
+    SourceReads,
+)
 
 SOURCES = (
     value("rollcall_source_up", SourceReading, "up", "1 if the last read of a source succeeded, else 0."),
@@ -51,5 +60,11 @@ ITSELF = (
         Exposed,
         "size_bytes",
         "Size of the exposed text that comes from sources, before compression.",
+    ),
+    value(
+        "rollcall_registry_rejected_total",
+        RegistryRejections,
+        "count",
+        "Requests that the registry refused, by reason. All rows are always there while there is a registry.",
     ),
 )

@@ -6,7 +6,9 @@ from exporter.families.family import Family, OneOf, Word, info, value
 from exporter.records import (
     WORKER_STATUSES,
     Assignment,
+    Inconsistency,
     RolloutCount,
+    RolloutsFinished,
     Store,
     Worker,
     WorkerCount,
@@ -18,7 +20,7 @@ COUNTS = (
         "rollcall_workers",
         WorkerCount,
         "count",
-        "Workers of a fleet by status. All rows are always there.",
+        "Workers of a fleet by status. All rows are always there, or none where the store knows no workers.",
     ),
     value(
         "rollcall_rollouts",
@@ -89,6 +91,24 @@ WORKERS = (
         (),
         "1 for the rollout and attempt that a worker holds, as its store claims.",
     ),
+    info(
+        "rollcall_worker_inconsistency",
+        Inconsistency,
+        (),
+        "1 while something is at odds about a worker. held_by_gone, held_by_unknown, held_by_idle: it is not listed, "
+        "unknown or idle, and a preparing or running rollout is said to be its. shared_attempt: another one holds the "
+        "same attempt. shared_id: in the last 15 minutes heartbeats under its id came from two hosts, or clocks, by "
+        "turns. busy_unassigned: it is busy and holds no attempt, though its store has rollouts. attempt_stalled: its "
+        "heartbeats are fresh, but its attempt, which did send spans, has sent none for 10 heartbeat timeouts.",
+    ),
+    value(
+        "rollcall_worker_clock_skew_seconds",
+        Worker,
+        "clock_skew_seconds",
+        "How far a worker's clock is ahead of its store's, by the snapshot of its newest heartbeat; where that says no "
+        "time zone, less whole quarters of an hour. A heartbeat that is long on its way shows as a clock behind. "
+        "Absent while heartbeats bring no snapshot with a time.",
+    ),
     value(
         "rollcall_worker_cpu_usage_ratio",
         Worker,
@@ -134,6 +154,12 @@ WORKERS = (
         WorkerGpu,
         "temperature_celsius",
         "Temperature of a GPU of a worker's machine.",
+    ),
+    value(
+        "rollcall_rollouts_finished_total",
+        RolloutsFinished,
+        "finished",
+        "Rollouts that finished, by how; unknown is one that was deleted before it was read. Agent Lightning 1.x only.",
     ),
     value(
         "rollcall_store_start_timestamp_seconds",

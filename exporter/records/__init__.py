@@ -38,7 +38,16 @@ from exporter.records.mesh import (
     NodeViews,
     PeerLink,
 )
-from exporter.records.source import READ_RESULTS, Build, Exposed, FamilySeries, SourceDrift, SourceReading, SourceReads
+from exporter.records.source import (
+    READ_RESULTS,
+    Build,
+    Exposed,
+    FamilySeries,
+    RegistryRejections,
+    SourceDrift,
+    SourceReading,
+    SourceReads,
+)
 from exporter.records.table import Record
 from exporter.records.wakeable import (
     WAKE_RESULTS,
@@ -50,11 +59,14 @@ from exporter.records.wakeable import (
     WakeCount,
 )
 from exporter.records.worker import (
+    INCONSISTENCIES,
     ROLLOUT_STATUSES,
     WORKER_STATUSES,
     Assignment,
     Attempt,
+    Inconsistency,
     RolloutCount,
+    RolloutsFinished,
     Store,
     Worker,
     WorkerCount,
@@ -63,6 +75,7 @@ from exporter.records.worker import (
 )
 
 __all__ = [
+    "INCONSISTENCIES",
     "NODE_STATES",
     "READ_RESULTS",
     "ROLLOUT_STATUSES",
@@ -88,6 +101,7 @@ __all__ = [
     "HostFilesystem",
     "HostNetwork",
     "HostTemperature",
+    "Inconsistency",
     "LedgerStatus",
     "ModelLoad",
     "ModelTarget",
@@ -103,7 +117,9 @@ __all__ = [
     "NodeViews",
     "PeerLink",
     "Record",
+    "RegistryRejections",
     "RolloutCount",
+    "RolloutsFinished",
     "SourceDrift",
     "SourceReading",
     "SourceReads",

@@ -7,7 +7,7 @@ import msgspec
 from exporter.records.capacity import ModelTarget, NodeSlots, NodeStage
 from exporter.records.mesh import NodeGpu, NodeModel, NodeView, PeerLink
 from exporter.records.wakeable import Becomes, WakeableModel, WakeableNode
-from exporter.records.worker import Attempt, RolloutCount, Store, WorkerGpu, WorkerReport
+from exporter.records.worker import Attempt, RolloutCount, RolloutsFinished, Store, WorkerGpu, WorkerReport
 
 
 class Sighting(msgspec.Struct, frozen=True):
@@ -64,7 +64,11 @@ class InventoryReading(msgspec.Struct, frozen=True, kw_only=True):
 class StoreReading(msgspec.Struct, frozen=True, kw_only=True):
     """A store's answer: workers, rollouts by status, and by worker the attempt that it holds or held at the last read.
 
-    `outage` is when reading the store last failed, from its last answer before to its first after, on its own clock.
+    `active` are the newest attempts of the rollouts that are preparing or running, whoever holds them.
+    A store that has no workers at all does not list them; `finished` is empty where it does not tell what finished.
+    `departed` are workers that are no longer listed because they left or were dropped, so that nobody misses them.
+    `outage` is when reading the store last failed, from its last answer before to its first after, on its own clock;
+    where it is `lenient`, who was not silent before it has as much time after it as if just heard of.
     `drift` counts, by field, what was left out because it was not understood.
     """
 
@@ -72,6 +76,11 @@ class StoreReading(msgspec.Struct, frozen=True, kw_only=True):
     workers: tuple[WorkerReport, ...]
     gpus: tuple[WorkerGpu, ...] = ()
     attempts: dict[str, Attempt] = {}
+    active: tuple[Attempt, ...] = ()
     rollouts: tuple[RolloutCount, ...] = ()
+    lists_workers: bool = True
+    finished: tuple[RolloutsFinished, ...] = ()
+    departed: tuple[str, ...] = ()
     outage: tuple[float, float] | None = None
+    lenient: bool = False
     drift: dict[str, int] = {}

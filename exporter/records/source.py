@@ -41,6 +41,14 @@ class SourceDrift(Record, frozen=True, gc=False):
     count: int
 
 
+class RegistryRejections(Record, frozen=True, gc=False):
+    """Requests that the registry refused, by reason."""
+
+    KEY = ("reason",)
+    reason: str
+    count: int
+
+
 class FamilySeries(Record, frozen=True, gc=False):
     """How many series of a family are exposed, and at most how many a limit left out."""
 

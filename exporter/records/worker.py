@@ -6,13 +6,24 @@ from exporter.records.table import Record
 
 WORKER_STATUSES = ("idle", "busy", "unknown")
 ROLLOUT_STATUSES = ("queuing", "preparing", "running", "failed", "succeeded", "cancelled", "requeuing")
+INCONSISTENCIES = (
+    "held_by_gone",
+    "held_by_unknown",
+    "held_by_idle",
+    "shared_attempt",
+    "shared_id",
+    "busy_unassigned",
+    "attempt_stalled",
+)
+"""What can be at odds about a worker, the worst first; `exporter.state.consistency` says when each is so."""
 
 
 class WorkerReport(Record, frozen=True, gc=False, kw_only=True):
     """A worker as its store reports it: evidence, not yet a status.
 
     `word` is the store's status. `read_at` is the upstream's clock when it answered; the four `last_*` are that clock
-    too, in seconds since the epoch. Telemetry is of the worker's newest heartbeat.
+    too, in seconds since the epoch. Telemetry is of the worker's newest heartbeat, and `snapshot_at` when that was
+    taken, on the worker's clock; where it said no zone (`snapshot_zoned` is false) as if that were UTC.
     """
 
     KEY = ("fleet", "worker")
@@ -35,6 +46,8 @@ class WorkerReport(Record, frozen=True, gc=False, kw_only=True):
     disk_total_bytes: float | None = None
     network_sent_bytes: float | None = None
     network_received_bytes: float | None = None
+    snapshot_at: float | None = None
+    snapshot_zoned: bool = False
 
 
 class Attempt(Record, frozen=True, gc=False):
@@ -52,7 +65,8 @@ class Attempt(Record, frozen=True, gc=False):
 class Worker(Record, frozen=True, gc=False, kw_only=True):
     """A worker with its effective status; `reported` is the store's word where it differs, `reason` why unknown.
 
-    Telemetry is None while `telemetry_stale` is 1.
+    Telemetry is None while `telemetry_stale` is 1. `clock_skew_seconds` is how far the worker's clock is ahead of the
+    store's.
     """
 
     KEY = ("fleet", "worker")
@@ -75,6 +89,7 @@ class Worker(Record, frozen=True, gc=False, kw_only=True):
     disk_total_bytes: float | None
     network_sent_bytes: float | None
     network_received_bytes: float | None
+    clock_skew_seconds: float | None = None
 
     @property
     def rank(self) -> int:
@@ -111,6 +126,22 @@ class Assignment(Record, frozen=True, gc=False):
         return 0 if self.status == "unknown" else 1
 
 
+class Inconsistency(Record, frozen=True, gc=False):
+    """What is at odds about a worker: one of `INCONSISTENCIES`; the rollout and attempt are those that show it."""
+
+    KEY = ("fleet", "worker", "kind")
+    fleet: str
+    worker: str
+    kind: str
+    rollout: str | None = None
+    attempt: str | None = None
+
+    @property
+    def rank(self) -> int:
+        """The worst kinds first."""
+        return INCONSISTENCIES.index(self.kind)
+
+
 class WorkerCount(Record, frozen=True, gc=False):
     """How many workers of a fleet have a status."""
 
@@ -127,6 +158,15 @@ class RolloutCount(Record, frozen=True, gc=False):
     fleet: str
     status: str
     count: int
+
+
+class RolloutsFinished(Record, frozen=True, gc=False):
+    """How many rollouts of a store have finished with a status, since its start."""
+
+    KEY = ("fleet", "status")
+    fleet: str
+    status: str
+    finished: int
 
 
 class Store(Record, frozen=True, gc=False):

@@ -27,8 +27,14 @@ MOST = 1_000_000
 LOOK_UPS = 20
 """Given up attempts looked up at most in one read."""
 
+UNKNOWN = (404, 500)
+"""What says that a store does not know a rollout: 0.3.0 answers 500."""
+
 SAME_START = 2.0
 """Seconds that two computed start times of one store may differ by: its Date header has whole seconds."""
+
+Pair = tuple[str, str]
+"""A rollout and one of its attempts."""
 
 
 class Asked(Protocol):
@@ -71,7 +77,7 @@ class LightningStore:
         self._connect = connect or Door(endpoint, resolve)
         self._clock = clock
         self._monotonic = monotonic
-        self._held: dict[str, tuple[str, str]] = {}
+        self._held: dict[str, Pair] = {}
         self._given_up: dict[str, Attempt] = {}
         self._started: float | None = None
         self._last: tuple[float, float] | None = None
@@ -91,6 +97,7 @@ class LightningStore:
             workers=tuple(workers.values()),
             gpus=tuple(gpus),
             attempts=attempts,
+            active=tuple(active.values()),
             rollouts=tuple(RolloutCount(self.fleet, status, counts[status]) for status in ROLLOUT_STATUSES),
             outage=self._outage,
             drift=dict(+drift),
@@ -123,13 +130,13 @@ class LightningStore:
             offset, total = offset + page.size, page.total if page.size else 0
         return workers, list(gpus.values())
 
-    def _rollouts(self, session: Asked, drift: Counter[str]) -> tuple[Counter[str], list[Attempt]]:
+    def _rollouts(self, session: Asked, drift: Counter[str]) -> tuple[Counter[str], dict[Pair, Attempt]]:
         """Count rollouts by status; those that are active are listed, the others only counted.
 
         Filtered pages of a store can repeat a rollout, so that each is counted by its id.
         """
         statuses: dict[str, str] = {}
-        attempts: list[Attempt] = []
+        attempts: dict[Pair, Attempt] = {}
         wanted = "&".join(f"status_in={status}" for status in ACTIVE)
         offset, total = 0, 1
         while offset < total:
@@ -137,7 +144,7 @@ class LightningStore:
             page = parse_rollouts(fetched.body, self.fleet, drift)
             _bounded("rollouts", page.size, offset)
             statuses.update(page.statuses)
-            attempts += page.attempts
+            attempts |= {(attempt.rollout, attempt.attempt): attempt for attempt in page.attempts}
             offset, total = offset + page.size, page.total if page.size else 0
         counts = Counter(statuses.values())
         drift["rollout_status"] += sum(counts[status] for status in counts if status not in ROLLOUT_STATUSES)
@@ -157,10 +164,9 @@ class LightningStore:
         return self._started, read_at
 
     def _attempts(
-        self, session: Asked, workers: dict[str, WorkerReport], active: list[Attempt], drift: Counter[str]
+        self, session: Asked, workers: dict[str, WorkerReport], active: dict[Pair, Attempt], drift: Counter[str]
     ) -> dict[str, Attempt]:
         """By worker: the attempt that it holds, or the one that the store took from it since it held it."""
-        by_attempt = {(attempt.rollout, attempt.attempt): attempt for attempt in active}
         attempts: dict[str, Attempt] = {}
         looked_up = 0
         for worker, report in workers.items():
@@ -173,28 +179,32 @@ class LightningStore:
             held = self._held.get(worker)
             if held is None:
                 continue
-            if held in by_attempt:
-                attempts[worker] = by_attempt[held]
+            if held in active:
+                attempts[worker] = active[held]
             elif report.attempt is None:
                 if worker not in self._given_up and looked_up < LOOK_UPS:
                     looked_up += 1
-                    self._given_up[worker] = self._look_up(session, *held, drift)
+                    found = self._look_up(session, *held, drift)
+                    self._given_up |= {} if found is None else {worker: found}
                 if worker in self._given_up:
                     attempts[worker] = self._given_up[worker]
         self._held = {worker: held for worker, held in self._held.items() if worker in workers}
         self._given_up = {worker: attempt for worker, attempt in self._given_up.items() if worker in workers}
         return attempts
 
-    def _look_up(self, session: Asked, rollout: str, attempt: str, drift: Counter[str]) -> Attempt:
-        """Ask what became of an attempt; one that the store no longer knows has no status."""
+    def _look_up(self, session: Asked, rollout: str, attempt: str, drift: Counter[str]) -> Attempt | None:
+        """Ask what became of an attempt; one that the store no longer knows has no status.
+
+        None where the store does not say now, as a proxy's 503: that is to be asked again.
+        """
+        gone = Attempt(self.fleet, rollout, attempt, "", None, None)
         try:
             fetched, _ = self._ask(session, f"/rollouts/{quote(rollout, safe='')}/attempts")
         except SourceError as error:
             if error.result != "http":
                 raise
-            return Attempt(self.fleet, rollout, attempt, "", None, None)
+            return gone if error.status in UNKNOWN else None
         found = parse_attempts(fetched.body, self.fleet, rollout, drift)
-        gone = Attempt(self.fleet, rollout, attempt, "", None, None)
         return next((each for each in found if each.attempt == attempt), gone)
 
     def _ask(self, session: Asked, path: str) -> tuple[Fetched, float]:

@@ -11,6 +11,7 @@ from email.errors import FirstHeaderLineIsContinuationDefect, MissingHeaderBodyS
 from email.utils import parsedate_to_datetime
 from http.client import HTTPConnection, HTTPResponse
 from types import TracebackType
+from typing import NamedTuple
 from urllib.parse import quote
 
 import msgspec
@@ -42,6 +43,19 @@ class Fetched(msgspec.Struct, frozen=True):
     body: bytes
     date: float | None
     status: int = 200
+
+
+class Request(NamedTuple):
+    """What is asked: the path may have a query, and the body is JSON."""
+
+    method: str
+    path: str
+    body: bytes | None = None
+
+    @property
+    def name(self) -> str:
+        """How errors name it."""
+        return f"{self.method} {self.path.partition('?')[0]}"
 
 
 class Session:
@@ -89,10 +103,22 @@ class Session:
 
     def get(self, path: str) -> Fetched:
         """GET `endpoint.path` + `path`, which starts with a slash; raises SourceError, and ValueError without slash."""
+        return self._fetch(Request("GET", path))
+
+    def post(self, path: str, body: bytes) -> Fetched:
+        """POST JSON, as `get`; sent again where a kept connection turns out to have been closed."""
+        return self._fetch(Request("POST", path, body))
+
+    def delete(self, path: str) -> Fetched:
+        """DELETE, as `get`."""
+        return self._fetch(Request("DELETE", path))
+
+    def _fetch(self, request: Request) -> Fetched:
+        path = request.path
         if not path.startswith("/"):
             raise ValueError("expected a path that starts with '/'")
         target = quote(self._endpoint.path + path, safe=_ASCII_SIGNS, errors="replace")
-        outcome = self._outcome(target)
+        outcome = self._outcome(request._replace(path=target))
         # Raised outside of any `except`, so that no context drags in what the server or the request said.
         if isinstance(outcome, SourceError):
             self.close()
@@ -106,9 +132,9 @@ class Session:
                 message = message.replace(secret.reveal(), "***")
         return message
 
-    def _outcome(self, target: str) -> Fetched | SourceError:
+    def _outcome(self, request: Request) -> Fetched | SourceError:
         try:
-            response = self._answer(target)
+            response = self._answer(request)
             with response:
                 most = min(self._max_bytes, self._left)
                 fetched = _whole(response, most, self._statuses, truncated=self._limits.ended)
@@ -116,17 +142,17 @@ class Session:
             if response.will_close:
                 self.close()
         except SourceError as error:
-            return SourceError(error.result, f"GET {target.partition('?')[0]}: {error}", error.status)
+            return SourceError(error.result, f"{request.name}: {error}", error.status)
         # OverflowError is what http.client makes of a chunk size below -2**63.
         except (OSError, http.client.HTTPException, ValueError, OverflowError) as error:
-            return _explained(error, f"GET {target.partition('?')[0]}", self._endpoint.host)
+            return _explained(error, request.name, self._endpoint.host)
         return fetched
 
-    def _answer(self, target: str) -> HTTPResponse:
+    def _answer(self, request: Request) -> HTTPResponse:
         """Send the request and read the head of its answer; once more if a kept connection turns out to be closed."""
         if self._connection is not None:
             try:
-                return self._ask(self._connection, target)
+                return self._ask(self._connection, request)
             except (ConnectionError, ssl.SSLEOFError, ssl.SSLZeroReturnError):
                 if self._limits.received:
                     raise
@@ -134,7 +160,7 @@ class Session:
         self._connection = HTTPConnection(self._endpoint.host, self._endpoint.port)
         self._connection.auto_open = 0
         self._connection.sock = self._connected()
-        return self._ask(self._connection, target)
+        return self._ask(self._connection, request)
 
     def _connected(self) -> BoundedSocket | BoundedTLSSocket:
         host = _ascii_host(self._endpoint)
@@ -145,9 +171,9 @@ class Session:
         plain = connect(self._endpoint, host, self._limits, self._resolve)
         return secure(plain, host.partition("%")[0], self._context)
 
-    def _ask(self, connection: HTTPConnection, target: str) -> HTTPResponse:
+    def _ask(self, connection: HTTPConnection, request: Request) -> HTTPResponse:
         self._limits.renew()
-        connection.putrequest("GET", target, skip_host=True, skip_accept_encoding=True)
+        connection.putrequest(request.method, request.path, skip_host=True, skip_accept_encoding=True)
         connection.putheader("Host", _host_header(self._endpoint))
         connection.putheader("User-Agent", f"rollcall/{__version__}")
         connection.putheader("Accept", "application/json")
@@ -155,7 +181,10 @@ class Session:
         authorization = _authorization(self._endpoint)
         if authorization is not None:
             connection.putheader("Authorization", authorization)
-        connection.endheaders()
+        if request.body is not None:
+            connection.putheader("Content-Type", "application/json")
+            connection.putheader("Content-Length", str(len(request.body)))
+        connection.endheaders(request.body)
         return connection.getresponse()
 
 

@@ -88,23 +88,31 @@ class FilesystemReader:
         Where the exclusions leave none at all, as in a container on overlay, it is the root alone. Raises OSError
         when the mounts cannot be listed.
         """
-        mounts = mounts_below(self._ps.disk_partitions(all=True), self._rootfs)
-        rows = self._rows([mount for mount in mounts if not mount.excluded])
-        return rows or self._rows([mount for mount in mounts if mount.mountpoint == "/"])
-
-    def _rows(self, mounts: list[Mount]) -> tuple[HostFilesystem, ...]:
-        usages = self._usages(mounts)
         return tuple(
             HostFilesystem(
                 mountpoint=mount.mountpoint,
                 device=mount.device,
                 fstype=mount.fstype,
-                size_bytes=usages[mount.path].total,
-                available_bytes=usages[mount.path].free,
+                size_bytes=usage.total,
+                available_bytes=usage.free,
             )
-            for mount in mounts
-            if mount.path in usages
+            for mount, usage in self.measure()
         )
+
+    def measure(self) -> list[tuple[Mount, Any]]:
+        """The mounts that answer, chosen as in `read`, each with psutil's usage; raises OSError as it does."""
+        mounts = mounts_below(self._ps.disk_partitions(all=True), self._rootfs)
+        chosen = self._measured([mount for mount in mounts if not mount.excluded])
+        return chosen or self._measured([mount for mount in mounts if mount.mountpoint == "/"])
+
+    @property
+    def stuck(self) -> tuple[str, ...]:
+        """Where the mounts are read that still owed an answer after the last reading."""
+        return tuple(self._stuck)
+
+    def _measured(self, mounts: list[Mount]) -> list[tuple[Mount, Any]]:
+        usages = self._usages(mounts)
+        return [(mount, usages[mount.path]) for mount in mounts if mount.path in usages]
 
     def _usages(self, mounts: list[Mount]) -> dict[str, Any]:
         self._stuck = {path: thread for path, thread in self._stuck.items() if thread.is_alive()}

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 from exporter.records.machine import Gpu, GpuClock, GpuEcc, GpuPcie, GpuThrottle
 from exporter.records.table import Record, Tables
 from exporter.sources.collector import CollectorError
+
+R = TypeVar("R", bound=Record)
 
 TABLES: tuple[type[Record], ...] = (Gpu, GpuClock, GpuPcie, GpuEcc, GpuThrottle)
 
@@ -69,8 +72,15 @@ class GpuCollector:
         A value that a GPU does not give is absent, a GPU that is lost has no rows. NVML is started anew after any
         failure. It measures PCIe throughput over 20 ms per GPU and direction, so a read takes 40 ms a GPU at least.
         """
-        rows = self._rows() if self._enabled is not False and self._start() else []
+        rows = self._rows(self._everything)
         return {table: tuple(row for row in rows if type(row) is table) for table in TABLES}
+
+    def devices(self) -> tuple[Gpu, ...]:
+        """The GPUs without their clocks, ECC errors and throttling, and without the wait for PCIe throughput.
+
+        Raises CollectorError, as `read`.
+        """
+        return tuple(self._rows(lambda handle, gpu, uuid: (self._device(handle, gpu, uuid),)))
 
     def close(self) -> None:
         """Shut NVML down, if it was started; the next read starts it again."""
@@ -115,12 +125,15 @@ class GpuCollector:
                 raise CollectorError("gpu: expected a GPU, found none")
         return count
 
-    def _rows(self) -> list[Record]:
-        rows: list[Record] = []
+    def _rows(self, tell: Callable[[object, str, str], Sequence[R]]) -> list[R]:
+        """The rows that `tell` gives of each GPU; none where GPUs are not to be read, or there are none."""
+        rows: list[R] = []
+        if self._enabled is False or not self._start():
+            return rows
         lost = False
         for index in range(self._count()):
             try:
-                rows += self._gpu(index)
+                rows += self._gpu(index, tell)
             except _GpuLostError:
                 lost = True
         if lost:
@@ -128,16 +141,18 @@ class GpuCollector:
             self.close()
         return rows
 
-    def _gpu(self, index: int) -> list[Record]:
-        """Every row of one GPU, none if this process may not open it; raises _GpuLostError."""
+    def _gpu(self, index: int, tell: Callable[[object, str, str], Sequence[R]]) -> Sequence[R]:
+        """The rows of one GPU, none if this process may not open it; raises _GpuLostError."""
         try:
             handle = self._nvml.nvmlDeviceGetHandleByIndex(index)
         except self._nvml.NVMLError as error:
             # NVML counts the GPUs too that a process has no permission for, as in a container.
             if error.value == self._nvml.NVML_ERROR_NO_PERMISSION:
-                return []
+                return ()
             raise _GpuLostError from error
-        gpu, uuid = str(index), _text(self._ask("nvmlDeviceGetUUID", handle)) or ""
+        return tell(handle, str(index), _text(self._ask("nvmlDeviceGetUUID", handle)) or "")
+
+    def _everything(self, handle: object, gpu: str, uuid: str) -> list[Record]:
         return [
             self._device(handle, gpu, uuid),
             *self._clocks(handle, gpu, uuid),

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 
+from exporter import sqlite
+from exporter.sqlite import Connect, Kind, UnsoundError, UnwritableError, connect
+
 FILE = "rollcall.db"
-APPLICATION = 0x524F4C4C
-"""What SQLite's `application_id` must be: "ROLL"."""
-
-VERSION = 1
-"""The schema's version, SQLite's `user_version`."""
-
-WAIT = 2.0
-"""Seconds to wait for another process to let go of the file."""
 
 SCHEMA = """
 CREATE TABLE held (
@@ -32,10 +26,8 @@ CREATE TABLE notes (
     PRIMARY KEY (fleet, kind, name)) WITHOUT ROWID;
 """
 
-UNWRITABLE = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_IOERR)
-
-Connect = Callable[[str], sqlite3.Connection]
-"""Opens a file, creating it where it is missing."""
+KIND = Kind("ledger", 0x524F4C4C, 1, SCHEMA, "nothing remembered")
+"""Its `application_id` is "ROLL"."""
 
 HeldRow = tuple[str, str, str, str | None, float, float | None, int | None]
 StepRow = tuple[str, str, str, str, int]
@@ -47,10 +39,6 @@ class LedgerError(Exception):
     """A ledger that must not be used as it is; the text says which, what was expected and found, and the remedy."""
 
 
-class UnwritableError(Exception):
-    """A ledger that cannot be written; the text says which, why, and the remedy."""
-
-
 class Rows(NamedTuple):
     """Rows to write, and keys of rows to take away: of `held` (kind, fleet, name), of `notes` (fleet, kind, name)."""
 
@@ -59,11 +47,6 @@ class Rows(NamedTuple):
     notes: tuple[NoteRow, ...] = ()
     forgotten: tuple[Key, ...] = ()
     unnoted: tuple[Key, ...] = ()
-
-
-def connect(name: str) -> sqlite3.Connection:
-    """Open a file for whichever thread uses it, one at a time; every transaction is begun by name."""
-    return sqlite3.connect(name, timeout=WAIT, isolation_level=None, check_same_thread=False)
 
 
 class Database:
@@ -82,34 +65,9 @@ class Database:
         """
         path = folder / FILE
         try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if not path.exists():
-                _create(path, connect)
-            elif not path.stat().st_size:
-                raise LedgerError(f"{path}: expected a ledger, got an empty file; {_away(path)}")
-        except OSError as error:
-            raise UnwritableError(_unwritable(path, error.strerror or "an error")) from None
-        except sqlite3.Error as error:
-            raise UnwritableError(explained(path, error)) from None
-        return cls._checked(path, connect)
-
-    @classmethod
-    def _checked(cls, path: Path, connect: Connect) -> Database:
-        try:
-            connection = connect(str(path))
-        except sqlite3.Error as error:
-            raise UnwritableError(explained(path, error)) from None
-        try:
-            _prepare(connection)
-            _check(path, connection)
-        except sqlite3.Error as error:
-            connection.close()
-            writable = _code(error) not in (*UNWRITABLE, sqlite3.SQLITE_FULL)
-            raise (LedgerError if writable else UnwritableError)(explained(path, error)) from None
-        except LedgerError:
-            connection.close()
-            raise
-        return cls(path, connection)
+            return cls(path, sqlite.open_file(path, KIND, _prepare, connect))
+        except UnsoundError as error:
+            raise LedgerError(str(error)) from None
 
     def read(self) -> Rows:
         """Everything that is in it; raises LedgerError for what Rollcall never wrote."""
@@ -118,11 +76,11 @@ class Database:
             try:
                 found.append(tuple(self._connection.execute(f"SELECT * FROM {table}")))
             except sqlite3.Error as error:
-                raise LedgerError(explained(self.path, error)) from None
+                raise LedgerError(sqlite.explained(self.path, KIND, error)) from None
         try:
             return msgspec.convert(tuple(found), Rows)
         except msgspec.ValidationError as error:
-            text = f"{self.path}: expected a ledger's rows, got others ({error}); {_away(self.path)}"
+            text = f"{self.path}: expected a ledger's rows, got others ({error}); {sqlite.away(self.path, KIND)}"
             raise LedgerError(text) from None
 
     def write(self, rows: Rows, *, everything: bool = False) -> None:
@@ -131,17 +89,15 @@ class Database:
         When it returns, the rows are on disk.
         """
         try:
-            self._connection.execute("BEGIN IMMEDIATE")
-            if everything:
-                for table in ("held", "steps", "notes"):
-                    self._connection.execute(f"DELETE FROM {table}")
-            self._put(rows)
-            # Setting the version writes the first page, so that a transaction without rows shows whether it can.
-            self._connection.execute(f"PRAGMA user_version = {VERSION}")
-            self._connection.execute("COMMIT")
+            with sqlite.transaction(self._connection):
+                if everything:
+                    for table in ("held", "steps", "notes"):
+                        self._connection.execute(f"DELETE FROM {table}")
+                self._put(rows)
+                # Setting the version writes the first page, so that a transaction without rows shows whether it can.
+                self._connection.execute(f"PRAGMA user_version = {KIND.version}")
         except sqlite3.Error as error:
-            self._roll_back()
-            raise UnwritableError(explained(self.path, error)) from None
+            raise UnwritableError(sqlite.explained(self.path, KIND, error)) from None
 
     def close(self) -> None:
         """Let go of the file."""
@@ -155,87 +111,12 @@ class Database:
         many("INSERT OR REPLACE INTO steps VALUES (?, ?, ?, ?, ?)", _texts(rows.steps))
         many("INSERT OR REPLACE INTO notes VALUES (?, ?, ?, ?)", _texts(rows.notes))
 
-    def _roll_back(self) -> None:
-        if self._connection.in_transaction:
-            try:
-                self._connection.execute("ROLLBACK")
-            except sqlite3.Error:
-                return
-
-
-def explained(path: Path, error: sqlite3.Error) -> str:
-    """One line on what is wrong with a ledger, and what to do about it."""
-    match _code(error):
-        case sqlite3.SQLITE_FULL:
-            return f"{path}: expected space to write, got a full disk; free some"
-        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
-            return f"{path}: expected a ledger of its own, got one in use by another Rollcall; set --state.dir"
-        case code if code in UNWRITABLE:
-            return _unwritable(path, str(error))
-        case _:
-            return f"{path}: expected a ledger, got a file that is corrupt or something else ({error}); {_away(path)}"
-
-
-def _code(error: sqlite3.Error) -> int:
-    """SQLite's primary result code; -1 for errors of Python's own."""
-    code: int = getattr(error, "sqlite_errorcode", -1)
-    return code & 0xFF if code >= 0 else code
-
-
-def _unwritable(path: Path, why: str) -> str:
-    who = f"user {os.geteuid()}"
-    return f"{path}: expected a writable file, got: {why}; make it writable for {who}, or set --state.dir"
-
-
-def _away(path: Path) -> str:
-    return f"restore it from a backup, or move {path}* away to start with nothing remembered"
-
-
-def _create(path: Path, connect: Connect) -> None:
-    """Make an empty ledger under another name, and give it its own once it is whole and on disk.
-
-    A log without its file is the rest of a ledger that was moved away: SQLite would replay it into the new one.
-    """
-    new = path.with_name(path.name + ".new")
-    for rest in (new, *(Path(f"{stem}{end}") for stem in (path, new) for end in ("-wal", "-shm", "-journal"))):
-        rest.unlink(missing_ok=True)
-    os.close(os.open(new, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-    connection = connect(str(new))
-    try:
-        connection.executescript(
-            f"BEGIN; {SCHEMA} PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {VERSION}; COMMIT;"
-        )
-    finally:
-        connection.close()
-    new.rename(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-
 
 def _prepare(connection: sqlite3.Connection) -> None:
     """Take the lock for as long as the connection lives, so that there is one writer."""
     connection.execute("PRAGMA locking_mode = EXCLUSIVE")
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
-
-
-def _check(path: Path, connection: sqlite3.Connection) -> None:
-    (application,) = connection.execute("PRAGMA application_id").fetchone()
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if application != APPLICATION:
-        raise LedgerError(f"{path}: expected a ledger, got another program's database; {_away(path)}")
-    if version > VERSION:
-        raise LedgerError(
-            f"{path}: expected a ledger of version {VERSION}, got {version}, of a newer Rollcall; run that one, "
-            f"or move {path}* away to start with nothing remembered"
-        )
-    (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-    if found != "ok":
-        text = " ".join(str(found).split())
-        raise LedgerError(f"{path}: expected a sound ledger, got a corrupt one ({text}); {_away(path)}")
 
 
 def _texts(rows: Iterable[tuple[str | float | None, ...]]) -> list[tuple[str | float | None, ...]]:

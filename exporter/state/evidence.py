@@ -13,6 +13,7 @@ from exporter.state.mesh_tables import Ground, Judged, judge, seen_by
 from exporter.state.reconcile import tie
 from exporter.state.views import LASTING, Seen
 from exporter.state.words import REASONS, because_of_basis, because_of_standing
+from exporter.state.worker_evidence import WorkersEvidence
 
 DIGITS = 3
 """Decimal digits of the seconds that are shown."""
@@ -22,7 +23,8 @@ class FleetEvidence(NamedTuple):
     """Everything that the last judgement of a fleet's nodes came from; immutable, and safe for threads.
 
     `told` are the last answers by source, `fresh` those of them that counted. `ground.memory` is what was known before
-    the judgement, without its readings. `remembered` is what the ledger shows of the nodes.
+    the judgement, without its readings. `remembered` is what the ledger shows of the nodes. `workers` is the same of
+    the fleet's workers.
     """
 
     fleet: str
@@ -30,6 +32,7 @@ class FleetEvidence(NamedTuple):
     fresh: Mapping[str, MeshReading] = {}
     ground: Ground = Ground()
     remembered: tuple[Record, ...] = ()
+    workers: WorkersEvidence = WorkersEvidence("")
 
     def names(self) -> dict[NodeName, bool]:
         """What each node is called in any view of it, and whether that view is fresh; a tombstone has its id alone."""

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from exporter.records import (
     Assignment,
+    Inconsistency,
     ModelLoad,
     ModelTarget,
     Node,
@@ -26,6 +27,7 @@ from exporter.records import (
 )
 from exporter.records.reading import ConsolesReading, InventoryReading, MeshReading, StoreReading
 from exporter.records.table import Tables, first
+from exporter.state.consistency import Recent
 from exporter.state.consoles import Consoles, Heard, url_of
 from exporter.state.evidence import FleetEvidence
 from exporter.state.listing import Listing, kinds_of, roster
@@ -35,7 +37,8 @@ from exporter.state.mesh_tables import Ground, MeshMemory, count_mesh, mesh_tabl
 from exporter.state.notes import Notes, Recalled, to_notes
 from exporter.state.wakeable import Inventories, count_wakeables, wakeable_tables
 from exporter.state.wakes import wake_counts
-from exporter.state.worker_tables import count_workers, worker_tables
+from exporter.state.worker_evidence import StoreTold, WorkersEvidence
+from exporter.state.worker_tables import count_workers, judge_workers
 
 OBJECTS: tuple[type[Record], ...]
 OBJECTS = (
@@ -51,6 +54,7 @@ OBJECTS = (
     WakeableModel,
     Worker,
     WorkerGpu,
+    Inconsistency,
 )
 
 
@@ -58,7 +62,7 @@ INFINITY = float("inf")
 MODEL_TARGETS = 100
 """The most models that a fleet shows as wanted: their names may come from clients' requests."""
 
-KINDS = ("mesh-llm", "agent-lightning", "inventory")
+KINDS = ("mesh-llm", "agent-lightning", "inventory", "registry")
 
 
 Answer = MeshReading | ConsolesReading | StoreReading | InventoryReading
@@ -97,7 +101,7 @@ class Fleet:
         self._rules = rules
         self._limits = limits
         self._consoles = Consoles()
-        self._store: tuple[StoreReading, float] | None = None
+        self._store: StoreTold | None = None
         recalled = recalled or Recalled()
         self._memory = MeshMemory(recalled.states, recalled.consoles, loads=Loads(seconds=recalled.loads))
         self._unmeasured = recalled.unmeasured
@@ -105,6 +109,7 @@ class Fleet:
         self.wakes = recalled.wakes
         self.listing = Listing()
         self._judged: tuple[StoreReading, Tables] | None = None
+        self._recent = Recent()
         self.expires = INFINITY
         self.evidence = FleetEvidence(name)
 
@@ -115,7 +120,7 @@ class Fleet:
         elif isinstance(reading, InventoryReading):
             self._inventories[source] = (reading, fresh_until)
         else:
-            self._store = (reading, fresh_until)
+            self._store = StoreTold(source, reading, fresh_until, at)
 
     def tables(
         self, now: float, kinds: Collection[str] = KINDS, wall: float = 0.0
@@ -124,7 +129,7 @@ class Fleet:
 
         Counts are of everything, before any limit, and there for the `kinds` of source that the fleet has. When the
         first of what is fresh is so no longer, is in `expires` afterwards, what to tell the ledger in `listing`, and
-        what explains the nodes in `evidence`. `wall` is Unix time, for the wake ledger.
+        what explains nodes and workers in `evidence`. `wall` is Unix time, for the wake ledger.
         """
         if self._unmeasured and self._consoles.told:
             since = {node: now - seconds for node, seconds in self._unmeasured.items()}
@@ -132,7 +137,7 @@ class Fleet:
         heard = self._consoles.heard(now)
         until = [told.fresh_until for told in self._consoles.told.values()]
         until += [until for _, until in self._inventories.values()]
-        until += [self._store[1]] if self._store else []
+        until += [self._store.fresh_until] if self._store else []
         self.expires = min((instant for instant in until if instant >= now), default=INFINITY)
         self.evidence = self._evidence(heard, now)
         nodes, self._memory = mesh_tables(heard, self._memory, now)
@@ -140,23 +145,35 @@ class Fleet:
         lists = Inventories(heard.fresh, files, heard.unsure, "mesh-llm" in kinds)
         asleep, self.wakes = wakeable_tables(lists, nodes, self.wakes, wall)
         workers: Tables = {}
-        if self._store is not None and now <= self._store[1]:
-            workers = self._workers(self._store[0])
+        if self._store is not None and now <= self._store.fresh_until:
+            workers = self._workers(self._store.reading)
+        self.evidence = self.evidence._replace(workers=self._workers_evidence(workers))
+        counts = self._counts(kinds, nodes, asleep, workers)
+        tables = {**nodes, **asleep, **workers, **counts}
+        cut, left_out = self._cut(dict(tables))
+        listed = workers if self._lists_workers else {}
+        answered: dict[str, Sized] = {"mesh-llm": heard.fresh, "inventory": files, "agent-lightning": listed}
+        rosters = {kind: roster(kind, tables, cut) for kind in kinds_of([kind for kind in answered if answered[kind]])}
+        self._doubt(rosters, heard, files)
+        self.listing = Listing(kinds_of(kinds), rosters, self._notes(now))
+        return cut, left_out
+
+    def _counts(self, kinds: Collection[str], nodes: Tables, asleep: Tables, workers: Tables) -> Tables:
         counts: Tables = {}
         if "mesh-llm" in kinds:
             counts |= count_mesh(self.name, nodes)
         if "mesh-llm" in kinds or "inventory" in kinds:
             counts |= count_wakeables(self.name, asleep)
             counts[WakeCount] = wake_counts(self.name, self.wakes)
-        if "agent-lightning" in kinds:
-            counts |= count_workers(self.name, workers)
-        tables = {**nodes, **asleep, **workers, **counts}
-        cut, left_out = self._cut(dict(tables))
-        answered: dict[str, Sized] = {"mesh-llm": heard.fresh, "inventory": files, "agent-lightning": workers}
-        rosters = {kind: roster(kind, tables, cut) for kind in kinds_of([kind for kind in answered if answered[kind]])}
-        self._doubt(rosters, heard, files)
-        self.listing = Listing(kinds_of(kinds), rosters, self._notes(now))
-        return cut, left_out
+        if "agent-lightning" in kinds or "registry" in kinds:
+            rollouts = "agent-lightning" in kinds
+            counts |= count_workers(self.name, workers, lists_workers=self._lists_workers, lists_rollouts=rollouts)
+        return counts
+
+    @property
+    def _lists_workers(self) -> bool:
+        """Whether the fleet's store has workers, as far as it ever said."""
+        return self._store is None or self._store.reading.lists_workers
 
     def _evidence(self, heard: Heard, now: float) -> FleetEvidence:
         """What explains the nodes as they are judged at `now`; older readings are not kept for it."""
@@ -174,12 +191,14 @@ class Fleet:
     def _doubt(self, rosters: dict[str, Roster], heard: Heard, files: Mapping[str, InventoryReading]) -> None:
         """Note in what is listed, before any limit, what does not follow from who is not.
 
-        A worker that is forgotten leaves no trace. A node whom none but silent consoles listed may be there, and so may
-        a wakeable node while anybody is silent who may list it.
+        A worker that is forgotten or departed leaves no trace. A node whom none but silent consoles listed may be
+        there, and so may a wakeable node while anybody is silent who may list it.
         """
         if "worker" in rosters and self._store is not None:
-            reported = {report.worker for report in self._store[0].workers}
-            rosters["worker"] = rosters["worker"]._replace(dropped=reported - rosters["worker"].states.keys())
+            reading, dropped = self._store.reading, set(self._store.reading.departed)
+            if len(reading.workers) > len(rosters["worker"].states):
+                dropped |= {report.worker for report in reading.workers} - rosters["worker"].states.keys()
+            rosters["worker"] = rosters["worker"]._replace(dropped=dropped)
         if "node" in rosters:
             rosters["node"] = rosters["node"]._replace(unsure=heard.unsure)
         if "wakeable" in rosters:
@@ -190,8 +209,15 @@ class Fleet:
     def _workers(self, reading: StoreReading) -> Tables:
         """Ages are judged at the instant of the read, so the same reading always gives the same tables."""
         if self._judged is None or self._judged[0] is not reading:
-            self._judged = (reading, worker_tables(reading, *self._rules))
+            tables, self._recent = judge_workers(reading, *self._rules, self._recent)
+            self._judged = (reading, tables)
         return self._judged[1]
+
+    def _workers_evidence(self, tables: Tables) -> WorkersEvidence:
+        """What explains the workers as they are judged; `tables` are empty where nothing of them is fresh."""
+        found = tuple(each for each in tables.get(Inconsistency, ()) if isinstance(each, Inconsistency))
+        bare = self._recent.senders.bare
+        return WorkersEvidence(self.name, *self._rules, self._store, bool(tables), found, bare)
 
     def _cut(self, tables: Tables) -> tuple[Tables, Counter[type[Record]]]:
         """Keep as many objects as the limits allow, the first of each table: the unhealthy come first."""

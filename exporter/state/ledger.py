@@ -11,8 +11,10 @@ import msgspec
 
 from exporter.records import LedgerStatus
 from exporter.records.table import Tables
+from exporter.sqlite import Connect, UnwritableError, connect
 from exporter.state.consoles import url_of
-from exporter.state.database import Connect, Database, LedgerError, Rows, UnwritableError, connect
+from exporter.state.database import Database, LedgerError, Rows
+from exporter.state.history import History
 from exporter.state.listing import Listing
 from exporter.state.memory import KINDS, Change, Held, Recollection, Retention, Step
 from exporter.state.memory_tables import MemoryTables
@@ -57,6 +59,7 @@ class Ledger:
         self._recalled: dict[str, Recalled] = {}
         self._tables: dict[str, MemoryTables] = {}
         self._last = 0.0
+        self.history = History()
         self.available = database is not None
         if database is not None:
             rows = database.read()
@@ -109,6 +112,7 @@ class Ledger:
         for fleet, listing in listings.items():
             changes = {kind: self._part(kind, fleet).observe(roster, now) for kind, roster in listing.rosters.items()}
             for kind, change in changes.items():
+                self.history.note(fleet, kind, change.moves if change else (), now)
                 if change is not None:
                     held += [(kind, fleet, name, *each) for name, each in change.put.items()]
                     steps += self._step_rows(kind, fleet, change)

@@ -23,6 +23,7 @@ KINDS_OF = {
     "mesh-llm": ("node", "wakeable"),
     "inventory": ("wakeable",),
     "agent-lightning": ("worker",),
+    "registry": ("worker",),
 }
 """The kinds that each kind of source lists."""
 

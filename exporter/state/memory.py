@@ -54,11 +54,15 @@ class Retention(NamedTuple):
 
 
 class Change(NamedTuple):
-    """What a fresh read changes: what is held from now on, who is forgotten, and the transitions that were made."""
+    """What a fresh read changes: what is held from now on, who is forgotten, and the transitions that were made.
+
+    `moves` are these by name, and those who left (to None) or came back (from None).
+    """
 
     put: dict[str, Held]
     forgotten: set[str]
     steps: Counter[Step]
+    moves: tuple[tuple[str, str | None, str | None], ...] = ()
 
 
 def change(
@@ -75,6 +79,7 @@ def change(
     wakeable nodes and those that the roster dropped. Where the clock went back, what lies in the future becomes now.
     """
     put, steps = _there(held, roster, now)
+    moves = [(name, *_states(held[name], each)) for name, each in put.items() if name in held]
     forgotten = set()
     if roster.whole or len(held) > retention.most:
         traceless = {*passing, *roster.dropped}
@@ -87,10 +92,17 @@ def change(
                 forgotten.add(name)
             elif gone != was.gone:
                 put[name] = was._replace(gone=gone)
+            if was.gone is None:
+                moves.append((name, was.state, None))
     forgotten |= set(_surplus({**held, **put}, forgotten, retention.most))
     if kind == "node":
         _number(held, put, forgotten)
-    return Change({name: each for name, each in put.items() if name not in forgotten}, forgotten, steps)
+    kept = {name: each for name, each in put.items() if name not in forgotten}
+    return Change(kept, forgotten, steps, tuple(move for move in moves if move[1] != move[2]))
+
+
+def _states(was: Held, now: Held) -> tuple[str | None, str | None]:
+    return (was.state if was.gone is None else None), now.state
 
 
 def _there(held: Mapping[str, Held], roster: Roster, now: float) -> tuple[dict[str, Held], Counter[Step]]:

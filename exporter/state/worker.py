@@ -6,9 +6,11 @@ worker unknown, so that is done here.
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import NamedTuple
 
 from exporter.records import WORKER_STATUSES, Attempt, WorkerReport
+from exporter.records.reading import StoreReading
 
 FLAGGED = {"timeout": "attempt_timeout", "unresponsive": "attempt_unresponsive"}
 """Reasons of unknown by the status of the attempt that the store gave up on; any other is `attempt_flagged`."""
@@ -16,12 +18,29 @@ FLAGGED = {"timeout": "attempt_timeout", "unresponsive": "attempt_unresponsive"}
 
 INFINITY = float("inf")
 
+ZONES = 900.0
+"""Seconds in which the time zones of the world differ, a multiple of it."""
+
+FAR = 1e12
+"""Seconds of a skew that are no longer told to the millisecond."""
+
 
 class Outage(NamedTuple):
-    """A time in which nobody could read the store, so that nothing could be heard of its workers; its own clock."""
+    """A time in which nobody could read the store, so that nothing could be heard of its workers; its own clock.
+
+    Who was heard of at most `patience` seconds before it counts as heard of at its end.
+    """
 
     start: float
     end: float
+    patience: float = 0.0
+
+    @classmethod
+    def of(cls, reading: StoreReading, heartbeat_timeout: float) -> Outage | None:
+        """The outage that a reading tells of; who was not silent before one of a registry has its whole time again."""
+        if reading.outage is None:
+            return None
+        return cls(*reading.outage, heartbeat_timeout if reading.lenient else 0.0)
 
 
 class WorkerVerdict(NamedTuple):
@@ -33,6 +52,9 @@ class WorkerVerdict(NamedTuple):
     status: str
     reason: str
     reported: str | None = None
+
+
+_REPORTED = {word: WorkerVerdict(word, "reported") for word in WORKER_STATUSES if word != "unknown"}
 
 
 def worker_status(
@@ -49,7 +71,7 @@ def worker_status(
     if word not in WORKER_STATUSES:
         return WorkerVerdict("unknown", "unrecognised")
     if word != "unknown":
-        return WorkerVerdict(word, "reported")
+        return _REPORTED[word]
     if report.last_dequeue is None and report.last_busy is None and report.last_idle is None:
         return WorkerVerdict("unknown", "heartbeat_only")
     flagged = FLAGGED.get(attempt.status, "attempt_flagged") if attempt else "attempt_flagged"
@@ -71,18 +93,49 @@ def silence(report: WorkerReport, attempt: Attempt | None, outage: Outage | None
         newest = report.last_busy
     if attempt is not None and attempt.attempt == report.attempt and attempt.last_heartbeat is not None:
         newest = max(newest, attempt.last_heartbeat)
-    return _age(newest, report.read_at, outage)
+    return since_evidence(newest, report.read_at, outage)
+
+
+def held_attempt(report: WorkerReport, attempt: Attempt | None) -> Attempt | None:
+    """The attempt of a worker if it holds it still."""
+    return attempt if attempt is not None and attempt.attempt == report.attempt else None
+
+
+def is_forgotten(report: WorkerReport, attempt: Attempt | None, forget_after: float) -> bool:
+    """Tell whether a silent worker has been so for so long, more than `forget_after` seconds, that it is dropped."""
+    return forget_after < silence(report, attempt) < INFINITY
 
 
 def telemetry_stale(report: WorkerReport, heartbeat_timeout: float, outage: Outage | None = None) -> bool | None:
     """Tell whether a worker's heartbeats stopped; None where it never sent one."""
     if report.last_heartbeat is None:
         return None
-    return _age(report.last_heartbeat, report.read_at, outage) > heartbeat_timeout
+    return since_evidence(report.last_heartbeat, report.read_at, outage) > heartbeat_timeout
 
 
-def _age(instant: float, now: float, outage: Outage | None) -> float:
-    age = max(0.0, now - instant)
-    if outage is not None and age > 0 and instant < outage.end:
-        age -= max(0.0, min(outage.end, now) - max(outage.start, instant))
+def clock_skew(report: WorkerReport) -> float | None:
+    """Seconds by which a worker's clock is ahead of its store's, by the snapshot of its newest heartbeat.
+
+    A time without a zone is some local time: of the difference that which is left of whole quarters of an hour, which
+    is at most half of one. None where no snapshot says when it was taken, and for
+    what is too far off for a number.
+    """
+    if report.snapshot_at is None or report.last_heartbeat is None:
+        return None
+    ahead = report.snapshot_at - report.last_heartbeat
+    if not report.snapshot_zoned:
+        ahead = (ahead + ZONES / 2) % ZONES - ZONES / 2
+    if -FAR < ahead < FAR:
+        return int(ahead * 1000) / 1000
+    return ahead if isfinite(ahead) else None
+
+
+def since_evidence(instant: float, now: float, outage: Outage | None) -> float:
+    """Seconds from an instant to now, less those of an outage; 0 for one in the future."""
+    age = now - instant
+    if age <= 0:
+        return 0.0
+    if outage is not None and instant < outage.end:
+        unheard = instant if instant >= outage.start - outage.patience else outage.start
+        age -= max(0.0, min(outage.end, now) - unheard)
     return age

@@ -8,7 +8,9 @@ from exporter.records import (
     ROLLOUT_STATUSES,
     WORKER_STATUSES,
     Assignment,
+    Inconsistency,
     RolloutCount,
+    RolloutsFinished,
     Store,
     Worker,
     WorkerCount,
@@ -17,49 +19,80 @@ from exporter.records import (
 )
 from exporter.records.reading import StoreReading
 from exporter.records.table import Tables
-from exporter.state.worker import INFINITY, Outage, WorkerVerdict, silence, telemetry_stale, worker_status
+from exporter.state.consistency import Consistency, Recent
+from exporter.state.worker import (
+    Outage,
+    WorkerVerdict,
+    clock_skew,
+    is_forgotten,
+    telemetry_stale,
+    worker_status,
+)
 
 _UNTOLD = WorkerReport(fleet="", worker="", word="", read_at=0)
 
 
 def worker_tables(reading: StoreReading, heartbeat_timeout: float, forget_after: float) -> Tables:
-    """Judge every worker of a reading; times are in seconds.
+    """Judge every worker of a reading, as the first that is read."""
+    return judge_workers(reading, heartbeat_timeout, forget_after, Recent())[0]
+
+
+def judge_workers(
+    reading: StoreReading, heartbeat_timeout: float, forget_after: float, recent: Recent
+) -> tuple[Tables, Recent]:
+    """Judge every worker of a reading, and give what to judge the next by; times are in seconds.
 
     One that has been silent for longer than `forget_after` is dropped: a 0.3 store never deletes a worker.
     """
-    outage = None if reading.outage is None else Outage(*reading.outage)
+    outage = Outage.of(reading, heartbeat_timeout)
     workers: list[Worker] = []
     assignments: list[Assignment] = []
     measured: set[str] = set()
+    consistency = Consistency(reading, recent, heartbeat_timeout, outage)
+    bare = consistency.senders.bare
     for report in reading.workers:
         attempt = reading.attempts.get(report.worker)
         verdict = worker_status(report, attempt, heartbeat_timeout, outage)
-        if verdict.reason == "silent" and forget_after < silence(report, attempt) < INFINITY:
+        if verdict.reason == "silent" and is_forgotten(report, attempt, forget_after):
+            consistency.forgotten.add(report.worker)
             continue
-        worker = _worker(report, verdict, telemetry_stale(report, heartbeat_timeout, outage))
+        stale = telemetry_stale(report, heartbeat_timeout, outage)
+        worker = _worker(report, verdict, stale, None if bare and report.worker in bare else clock_skew(report))
         workers.append(worker)
         if worker.telemetry_stale == 0:
             measured.add(worker.worker)
         if report.rollout is not None and report.attempt is not None:
             held = Assignment(report.fleet, report.worker, report.rollout, report.attempt, worker.status)
             assignments.append(held)
-    return {
+        if verdict.status == "busy" or report.rollout is not None:
+            consistency.take(report, attempt, verdict, stale)
+    inconsistencies, recent = consistency.judged(workers)
+    tables: Tables = {
         Worker: tuple(workers),
         WorkerGpu: tuple(gpu for gpu in reading.gpus if gpu.worker in measured),
         Assignment: tuple(assignments),
+        Inconsistency: inconsistencies,
         Store: (reading.store,),
         RolloutCount: reading.rollouts,
+        RolloutsFinished: reading.finished,
     }
+    return tables, recent
 
 
-def count_workers(fleet: str, tables: Tables) -> Tables:
-    """Count a fleet's workers by status, and make every row of its counts exist, 0 where there is nothing."""
+def count_workers(fleet: str, tables: Tables, *, lists_workers: bool = True, lists_rollouts: bool = True) -> Tables:
+    """Count a fleet's workers by status, and make every row of its counts exist, 0 where there is nothing.
+
+    A fleet whose store has no workers at all has no rows of them: that it has none that is idle would not be true. Nor
+    has that of a registry rows of rollouts, which it does not know.
+    """
     workers = Counter(worker.status for worker in tables.get(Worker, ()) if isinstance(worker, Worker))
-    rollouts = tables.get(RolloutCount) or tuple(RolloutCount(fleet, status, 0) for status in ROLLOUT_STATUSES)
-    return {
-        WorkerCount: tuple(WorkerCount(fleet, status, workers[status]) for status in WORKER_STATUSES),
-        RolloutCount: rollouts,
-    }
+    counts: Tables = {}
+    if lists_workers:
+        counts[WorkerCount] = tuple(WorkerCount(fleet, status, workers[status]) for status in WORKER_STATUSES)
+    if lists_rollouts:
+        none = tuple(RolloutCount(fleet, status, 0) for status in ROLLOUT_STATUSES)
+        counts[RolloutCount] = tables.get(RolloutCount) or none
+    return counts
 
 
 def drift_of(reading: StoreReading) -> Counter[str]:
@@ -69,7 +102,7 @@ def drift_of(reading: StoreReading) -> Counter[str]:
     return +drift
 
 
-def _worker(report: WorkerReport, verdict: WorkerVerdict, stale: bool | None) -> Worker:
+def _worker(report: WorkerReport, verdict: WorkerVerdict, stale: bool | None, skew: float | None) -> Worker:
     told = report if stale is False else _UNTOLD
     return Worker(
         fleet=report.fleet,
@@ -91,4 +124,5 @@ def _worker(report: WorkerReport, verdict: WorkerVerdict, stale: bool | None) ->
         disk_total_bytes=told.disk_total_bytes,
         network_sent_bytes=told.network_sent_bytes,
         network_received_bytes=told.network_received_bytes,
+        clock_skew_seconds=skew,
     )

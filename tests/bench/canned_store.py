@@ -24,7 +24,7 @@ def worker(number: int, version: int) -> dict[str, Any]:
         "worker_id": f"trainer-{number // 8}-runner-{number % 8}",
         "status": "busy" if busy else "idle",
         "heartbeat_stats": {
-            "timestamp": "2026-11-22T07:50:44",
+            "timestamp": f"2026-11-22T07:50:{44 + 10 * version}",
             "host": f"node-{number // 8}",
             "os": "Linux-6.1-x86_64",
             "cpu_name": "AMD EPYC",
@@ -44,8 +44,8 @@ def worker(number: int, version: int) -> dict[str, Any]:
         "last_dequeue_time": now - 1,
         "last_busy_time": now - 2,
         "last_idle_time": now - 3,
-        "current_rollout_id": None,
-        "current_attempt_id": None,
+        "current_rollout_id": f"ro-{number:012x}" if busy else None,
+        "current_attempt_id": f"at-{number:08x}" if busy else None,
     }
 
 

@@ -87,7 +87,7 @@ def store_answer(
             return {"uptime": uptime}
         rollout = unquote(parts.path.removeprefix("/rollouts/").removesuffix("/attempts"))
         if rollout not in (attempts or {}):
-            raise SourceError("http", f"GET {parts.path}: expected status 200, got 500")
+            raise SourceError("http", f"GET {parts.path}: expected status 200, got 500", 500)
         return page((attempts or {})[rollout], {})
 
     return answer

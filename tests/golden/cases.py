@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,8 +20,9 @@ from exporter.health import SourceHealth
 from exporter.isolate import Attempted
 from exporter.records.table import Tables
 from exporter.sources.fetch import Resolver
+from exporter.sources.lightning import AgentLightning
 from exporter.sources.mesh_llm import MeshConsole, parse
-from exporter.sources.source import Reading, Source
+from exporter.sources.source import Deadline, Reading, Source
 from exporter.state.fleet import Fleet, Limits, WorkerRules
 from tests.golden.answers import CannedStore, store_answer
 from tests.golden.canned_console import CannedConsole
@@ -28,6 +30,7 @@ from tests.golden.canned_console import CannedConsole
 GOLDEN = Path(__file__).parent
 MESH = GOLDEN / "mesh-llm-0.66.0"
 STORE = GOLDEN / "agentlightning-0.3.0"
+SERVER = GOLDEN / "made/agentlightning-1.0.0"
 READ_AT = 1_795_400_000.0
 ANSWERS = "../mesh-llm-0.66.0-answers"
 OPTIONAL = ("runtime/llama", "runtime/stages", "model-targets")
@@ -60,13 +63,15 @@ class Case(NamedTuple):
 
 
 def snapshot(fleet: Fleet, readings: Sequence[tuple[Source, Reading]]) -> Snapshot:
-    """What Rollcall shows after one good read of each source."""
-    records = []
+    """What Rollcall shows after a good read of each source; one that comes again was judged with all before."""
+    healths: dict[int, SourceHealth] = {}
     for source, reading in readings:
-        health = SourceHealth(source)
+        if id(source) in healths:
+            fleet.tables(now=0.0)
+        health = healths.setdefault(id(source), SourceHealth(source))
         health.take(Attempted(reading, "ok", "", 0.03125), READ_AT)
-        records += list(health.records())
         fleet.receive(source.name, reading, fresh_until=1.0)
+    records = [record for health in healths.values() for record in health.records()]
     tables, left_out = fleet.tables(now=0.0)
     sources: Tables = {kind: tuple(row for row in records if type(row) is kind) for kind in set(map(type, records))}
     slices: dict[str, Tables | None] = {"sources": sources, f"fleet {fleet.name}": tables}
@@ -129,6 +134,35 @@ def store_case(
     return Case(STORE / name, readings, WorkerRules(heartbeat_timeout))
 
 
+def shared_case(name: str) -> Case:
+    """A store that is read at every poll of a capture; each has the Date of its answers and what the store listed."""
+
+    def readings() -> Readings:
+        store, polls = CannedStore(), json.loads((STORE / f"{name}.json").read_text())
+        dates = [parsedate_to_datetime(poll["date"]).timestamp() for poll in polls]
+        answers = [store_answer(poll["workers"], poll["rollouts"], poll["statistics"]["uptime"]) for poll in polls]
+        return [(store.source, store.read(answer, date)) for answer, date in zip(answers, dates, strict=True)]
+
+    return Case(STORE / name, readings)
+
+
+def server_case(name: str) -> Case:
+    """A 1.x server that is read twice: its unfinished rollouts, and its log in the pages of the files."""
+
+    def readings() -> Readings:
+        files = {
+            "/api/rollouts?state_in=queuing&state_in=running&limit=500": SERVER / "rollouts.json",
+            **{f"/api/rollouts/terminal?after={at}&limit=1000": SERVER / f"log-{at}.json" for at in (0, 4)},
+        }
+        door = CannedConsole({"/healthz": b'{"status":"ok"}', **{path: at.read_bytes() for path, at in files.items()}})
+        trainer = parse_url("http://trainer:8080", 4747)
+        source = AgentLightning("training", trainer, Resolver(), interval=10, timeout=5, stale_after=30, connect=door)
+        source.read(Deadline(20))
+        return [(source, source.read(Deadline(20)))]
+
+    return Case(SERVER / name, readings)
+
+
 def _dequeued() -> Any:
     said = captured("rollouts")["items"]
     held = [{**rollout, "status": "preparing"} for rollout in said if "attempt" in rollout]
@@ -172,6 +206,11 @@ STORE_CASES = (
     store_case("s2a-t0045", captured("s2a-t0045")["now"], _killed, heartbeat_timeout=30),
     # A new runner took Worker-1's id: idle, though the store still lists the killed one's attempt.
     store_case("s2a-t0214", captured("s2a-t0214")["now"], _replaced),
+    # Trainers on two hosts, one in New York, whose runners are Worker-0 both: one works on a rollout, and the other's
+    # empty dequeues make the id idle.
+    shared_case("shared-id"),
+    # A server of Agent Lightning 1.x, whose trainer deletes what it has fetched. Made by hand after upstream's types.
+    server_case("server"),
 )
 
 CASES = MESH_CASES + STORE_CASES

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from exporter.records import Store, Worker
+from exporter.records import Inconsistency, Store, Worker
 from exporter.state.fleet import Fleet, Limits, WorkerRules
 from tests.golden.answers import Answer, CannedStore, store_answer
 
@@ -27,11 +27,15 @@ EPOCH = 1_800_000_000
 
 
 class Moment(NamedTuple):
-    """What Rollcall knows after a read at `t`: its workers by id, and when the store started (no rows: None)."""
+    """What Rollcall knows after a read at `t`: its workers by id, and when the store started (no rows: None).
+
+    `odds` are the inconsistencies: worker and kind.
+    """
 
     t: float
     workers: dict[str, Worker]
     started: float | None
+    odds: frozenset[tuple[str, str]] = frozenset()
 
 
 class Run:
@@ -80,7 +84,9 @@ class Run:
             tables, _ = fleet.tables(now)
             workers = {row.worker: row for row in tables.get(Worker, ()) if isinstance(row, Worker)}
             started = [row.started for row in tables.get(Store, ()) if isinstance(row, Store)]
-            moments.append(Moment(now, workers, started[0] if started else None))
+            rows = [row for row in tables.get(Inconsistency, ()) if isinstance(row, Inconsistency)]
+            odds = frozenset((row.worker, row.kind) for row in rows)
+            moments.append(Moment(now, workers, started[0] if started else None, odds))
         return moments
 
     def _rollout(self, row: list[Any]) -> dict[str, Any]:

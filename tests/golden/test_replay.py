@@ -212,6 +212,29 @@ def test_s11_without_having_seen_the_attempt_its_status_cannot_be_known() -> Non
     assert unknown(moments, "Worker-2") == [("attempt_flagged", 42.29, 75.3)]
 
 
+ODDS = {
+    # The runner that was killed while busy; then one that took its id is idle, and the rollout still its.
+    "s2a-no-timeouts": {("Worker-1", "held_by_unknown"): (51.45, 214), ("Worker-1", "held_by_idle"): (214, 226)},
+    # The runner that was stopped for a minute while busy.
+    "s4-sigstop": {("Worker-1", "held_by_unknown"): (67.5, 99.5)},
+    # The runner found no resources for two rollouts, and left them as they were.
+    "s7-store-restart": {("Worker-1", "held_by_idle"): (109.83, 163)},
+}
+"""What was at odds in a run, from the second read that showed it to the last."""
+
+
+@CADENCES
+@pytest.mark.parametrize("name", ALL)
+def test_at_odds_is_what_was_so_and_nothing_else(name: str, interval: float) -> None:
+    moments = replay(name, interval, 45)
+    expected = ODDS.get(name, {})
+    assert set().union(*(moment.odds for moment in moments)) == set(expected)
+    for what, (since, until) in expected.items():
+        told = [moment.t for moment in moments if what in moment.odds]
+        assert since <= told[0] <= since + 2 * interval
+        assert until - interval - 1 <= told[-1] <= until
+
+
 @pytest.mark.parametrize("name", ALL)
 @CADENCES
 @TIMEOUTS

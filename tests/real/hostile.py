@@ -36,6 +36,8 @@ NAMES = {
     "noncharacter": "a\uffffb\ufdd0c",
 }
 
+HEALTH = {"status": "ok"}
+
 NUMBERS = {
     "cpu_usage_pct": [0, -0.0, 1e-320, 99.9, 100, 1e308],
     "mem_used_gb": [0.1, 1e300, 5e-324, 12345678.9, 123456789012345678, 1e308],
@@ -61,8 +63,10 @@ def hostile_store(asked: Asked) -> Answer:
     """Answer for such a store."""
     parts = urlsplit(asked.target)
     query = parse_qs(parts.query)
-    if parts.path.endswith("/statistics"):
-        value: Any = {"uptime": 1234.5}
+    if parts.path.endswith("/health"):
+        value: Any = HEALTH
+    elif parts.path.endswith("/statistics"):
+        value = {"uptime": 1234.5}
     else:
         items = pages()[parts.path.rpartition("/")[2]]
         if "running" not in query.get("status_in", ["running"]):
@@ -91,7 +95,8 @@ def many_workers(count: int) -> Callable[[Asked], Answer]:
     def respond(asked: Asked) -> Answer:
         parts = urlsplit(asked.target)
         offset = int(parse_qs(parts.query).get("offset", ["0"])[0])
-        body = pages[offset] if parts.path.endswith("/workers") else msgspec.json.encode(empty)
+        rest = HEALTH if parts.path.endswith("/health") else empty
+        body = pages[offset] if parts.path.endswith("/workers") else msgspec.json.encode(rest)
         return Answer(200, body, {"Date": formatdate(usegmt=True)})
 
     return respond

@@ -26,7 +26,7 @@ from tests.real.web import Answer, Asked, WebServer
 MACHINE = {"host": {"enabled": False}, "gpu": {"enabled": False}}
 HEALTHY = b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n"
 SCRAPE = b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"
-WITH_BODY = b"Host: x\r\nContent-Length: 100\r\n\r\n"
+WITH_BODY = b"Host: localhost\r\nContent-Length: 100\r\n\r\n"
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""Why a node is in its state, asked of a running exporter by its command and its API."""
+"""Why a node or a worker is as it is, asked of a running exporter by its command and its API."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from tests.real.process import free_port, wait_until
 from tests.real.rollcall import Rollcall
 
 
-def explain(url: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run `rollcall explain node`."""
-    command = [sys.executable, "-m", "exporter.cli", "explain", "node", *arguments, "--url", url]
+def explain(url: str, *arguments: str, what: str = "node") -> subprocess.CompletedProcess[str]:
+    """Run `rollcall explain`."""
+    command = [sys.executable, "-m", "exporter.cli", "explain", what, *arguments, "--url", url]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
 
@@ -47,6 +47,43 @@ def test_a_node_is_explained_as_it_is_exposed(tmp_path: Path) -> None:
             assert unknown.stderr.startswith(f"rollcall: expected the id or host name of a node, got '{node[:4]}'")
             assert node in unknown.stderr
             assert rollcall.get("/api/v1/nodes/nobody").status == 404
+        assert "Traceback" not in rollcall.output()
+
+
+def test_a_worker_is_explained_as_it_is_exposed(tmp_path: Path) -> None:
+    with Demo(DemoOptions(nodes=1, workers=4, consoles=1, mesh_port=0, store_port=0, calm=True)) as demo:
+        tree = yaml.safe_load(demo.configuration()) | {"host": {"enabled": False}, "gpu": {"enabled": False}}
+        with Rollcall(tmp_path, yaml.safe_dump(tree)) as rollcall:
+
+            def info() -> list[dict[str, str]]:
+                return [labels for labels, _ in rollcall.scrape().find("rollcall_worker_info")]
+
+            wait_until(lambda: len(info()) == 4, "four workers")
+            for labels in info():
+                said = rollcall.get(f"/api/v1/workers/{labels['worker']}").json()
+                assert [said[name] for name in ("fleet", "worker", "host", "os")] == [
+                    labels.get(name) for name in ("fleet", "worker", "host", "os")
+                ]
+                assert said["status"] in ("idle", "busy")
+                assert (said["reason"], said["present"], said["fresh"]) == ("reported", True, True)
+                assert [each["what"] for each in said["signs"] if each["newest"]]
+                assert said["transitions_since"] is not None
+                narrowed = rollcall.get(f"/api/v1/workers/{labels['worker']}?fleet={labels['fleet']}").json()
+                assert narrowed["since"] is not None
+            text = explain(rollcall.url, labels["worker"], what="worker")
+            assert (text.returncode, text.stderr) == (0, "")
+            assert text.stdout.startswith(f"{labels['worker']} ({labels['host']}) of fleet {labels['fleet']}: ")
+            assert "store says  " in text.stdout
+            assert "\x1b" not in text.stdout
+            asked = json.loads(explain(rollcall.url, labels["worker"], "--json", what="worker").stdout)
+            assert (asked["worker"], asked["source"]) == (labels["worker"], said["source"])
+            unknown = explain(rollcall.url, labels["worker"] + "x", what="worker")
+            assert (unknown.returncode, unknown.stdout) == (1, "")
+            expected = (
+                f"rollcall: expected the id of a worker, got '{labels['worker']}x', which none has; much like it: "
+            )
+            assert unknown.stderr.startswith(expected)
+            assert rollcall.get("/api/v1/workers/nobody").status == 404
         assert "Traceback" not in rollcall.output()
 
 

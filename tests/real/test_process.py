@@ -142,8 +142,10 @@ def test_without_configuration_a_default_source_is_there_once_it_answers(tmp_pat
         rollcall = stack.enter_context(Rollcall(tmp_path, None))
         wait_until(lambda: rollcall.get("/-/ready").status == 200, "the default sources to have been tried")
         samples = rollcall.scrape()
-        assert not [sample for sample in samples.all if sample.name.startswith(("rollcall_source", "rollcall_node"))]
-        assert not list(samples.find("rollcall_workers"))
+        shown = [sample for sample in samples.all if sample.name.startswith(("rollcall_source", "rollcall_node"))]
+        assert {dict(sample.labels).get("fleet") for sample in shown} == {"registry"}
+        assert [value for _, value in samples.find("rollcall_workers")] == [0.0] * 3
+        assert len(list(samples.find("rollcall_workers", fleet="registry"))) == 3
         assert samples.value("rollcall_host_load1") is not None
         demo.start()
         for kind in ("mesh-llm", "agent-lightning"):
@@ -164,7 +166,7 @@ WRONG = {
     "unknown key": ("gpu: {enabled: false}\nmeshs: []\n", 2, "meshs"),
     "wrong type": ("limits:\n  series: many\n", 2, "limits.series"),
     "bad URL": ("stores:\n  - fleet: a\n    url: ftp://store\n", 3, "stores[0].url"),
-    "key of later work": ("host: {enabled: true}\nregistry: {enabled: true}\n", 2, "registry"),
+    "key of later work": ("host: {enabled: true}\nshard: 0/2\n", 2, "shard"),
 }
 
 

@@ -16,12 +16,13 @@ class Answered(NamedTuple):
     body: bytes
 
 
-def ask(app: ASGIApp, path: str, method: str = "GET", **headers: str) -> Answered:
+def ask(app: ASGIApp, path: str, method: str = "GET", body: bytes = b"", **headers: str) -> Answered:
     """Send one request; an underscore in a header's name stands for a hyphen."""
     sent: list[Any] = []
+    halves = [body[len(body) // 2 :], body[: len(body) // 2]]
 
     async def receive() -> Any:
-        return {"type": "http.request", "body": b"", "more_body": False}
+        return {"type": "http.request", "body": halves.pop(), "more_body": bool(halves)}
 
     async def send(message: Any) -> None:
         sent.append(message)

@@ -6,9 +6,9 @@ import sqlite3
 from collections.abc import Mapping
 from pathlib import Path
 
+from exporter import sqlite
 from exporter.records import NodeMemory, NodeTransitions, WorkerMemory, WorkerTransitions
 from exporter.records.table import Tables
-from exporter.state import database
 from exporter.state.ledger import Ledger
 from exporter.state.listing import Listing
 from exporter.state.memory import Retention, Roster
@@ -65,7 +65,7 @@ class Disk:
         if self.read_only:
             connection = sqlite3.connect(f"file:{name}?mode=ro", uri=True, isolation_level=None)
         else:
-            connection = database.connect(name)
+            connection = sqlite.connect(name)
         self.connections.append(connection)
         return connection
 

@@ -48,7 +48,11 @@ def test_every_problem_of_a_configuration_is_a_line(tmp_path: Path, capsys: pyte
         (["serve", "--web.config.file", "w.yml"], "unrecognized arguments: --web.config.file w.yml"),
         (["serve", "--log.level", "loud"], "--log.level: invalid choice: 'loud'"),
         (["serve", "--config", "x"], "unrecognized arguments: --config x"),
-        (["agent"], "invalid choice: 'agent'"),
+        (["agent", "--"], "expected a program after --, got none"),
+        (["agent", "sleep", "5"], "unrecognized arguments: sleep 5"),
+        (["agent", "--interval", "5"], "expected a duration such as 500ms, 5s or 1m30s, got '5'"),
+        (["agent", "--registry", "h:1"], "expected an http(s) URL, got 'h:1'"),
+        (["agent", "--reg", "http://h"], "unrecognized arguments: --reg http://h"),
         ([], "the following arguments are required: COMMAND"),
     ],
 )

@@ -12,6 +12,7 @@ from exporter.config import (
     GpuConfig,
     HostConfig,
     LimitsConfig,
+    RegistryConfig,
     default_config,
     load,
     parse,
@@ -150,7 +151,8 @@ def test_no_file_at_all_looks_for_upstreams_on_loopback() -> None:
     assert (store.fleet, store.endpoint.url, store.optional) == ("local", "http://127.0.0.1:4747", True)
     assert (mesh.interval, mesh.timeout, mesh.stale_after) == (5.0, 3.0, 15.0)
     assert (store.interval, store.timeout, store.stale_after) == (10.0, 5.0, 30.0)
-    assert msgspec.structs.replace(config, meshes=(), stores=()) == Config()
+    assert config.registry == RegistryConfig(fleet="registry")
+    assert msgspec.structs.replace(config, meshes=(), stores=(), registry=RegistryConfig()) == Config()
 
 
 @pytest.mark.parametrize("name", ["no", "on", "22:22", "0o17", "0x1F", "1_000", "2026-08-01", "NaN", "é", "x" * 128])

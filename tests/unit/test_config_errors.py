@@ -6,7 +6,7 @@ import pytest
 
 from exporter.config import ConfigError, parse
 
-ROOT = "web, state_dir, meshes, stores, inventories, host, gpu, limits, families, tombstone"
+ROOT = "web, state_dir, meshes, stores, inventories, registry, host, gpu, limits, families, tombstone"
 AUTH = "key, key_file, key_env, username, password, password_file, password_env, ca_file"
 MESH = f"fleet, urls, interval, timeout, stale_after, {AUTH}"
 STORE = f"fleet, url, interval, timeout, stale_after, heartbeat_timeout, forget_after, {AUTH}"
@@ -31,7 +31,6 @@ def problems(text: str) -> list[str]:
 
 TABLE = {
     "root-unknown": ("webb: {}", f"webb: unknown key, expected one of {ROOT}; did you mean web? (r.yaml:1)"),
-    "later-registry": ("registry: {}", f"registry: unknown key, expected one of {ROOT} (r.yaml:1)"),
     "tombstone-zero": ("tombstone: 0", "tombstone: expected a duration greater than 0, got 0 (r.yaml:1)"),
     "later-shard": ("shard: 0/2", f"shard: unknown key, expected one of {ROOT} (r.yaml:1)"),
     "later-web": ("web: {config_file: x}", "web.config_file: unknown key, expected one of listen_address (r.yaml:1)"),

@@ -47,6 +47,7 @@ def test_it_prints_a_configuration_answers_and_stops(process: subprocess.Popen[s
     [
         ("--nodes", "0", 2, "rollcall: nodes: expected at least 1, got 0\n"),
         ("--speed", "nan", 2, "rollcall: speed: expected 0.01 to 100, got nan\n"),
+        ("--store-version", "2", 2, "rollcall: store_version: expected 0.3 or 1, got '2'\n"),
     ],
 )
 def test_bad_numbers_are_wrong_usage(flag: str, value: str, status: int, message: str) -> None:

@@ -11,7 +11,8 @@ import msgspec
 import pytest
 from hypothesis import given
 
-from exporter.explain.lookup import COMPARED, Lookup, meant, near
+from exporter.explain.lookup import Lookup, meant, near
+from exporter.explain.near import COMPARED
 from exporter.exposition.labels import guard
 from exporter.records import NODE_STATES, Node, NodeMemory, NodeViews
 from exporter.records.evidence import NodeEvidence, NodeName, ObservedView, Unexplained

@@ -73,6 +73,12 @@ def test_gpus_of_a_worker(said: dict[str, Any], expected: list[Any]) -> None:
     assert found == expected
 
 
+def test_a_machine_has_64_gpus_at_most() -> None:
+    said, drift = workers(worker(heartbeat_stats={"gpus": [{}] * 100}))
+    assert [gpu.gpu for gpu in said.gpus] == [str(position) for position in range(64)]
+    assert drift == {"gpus": 36}
+
+
 def test_gpus_keep_their_position_when_one_is_malformed() -> None:
     said, drift = workers(worker(heartbeat_stats={"gpus": [{"temp_c": 1}, "H100", {"temp_c": 2}]}))
     assert [(gpu.gpu, gpu.temperature_celsius) for gpu in said.gpus] == [("0", 1.0), ("2", 2.0)]

@@ -84,6 +84,10 @@ def report(last_heartbeat: float) -> WorkerReport:
         pytest.param(NOW - 500, Outage(NOW - 120, NOW), 380, id="silent long before"),
         pytest.param(NOW + 50, Outage(NOW - 120, NOW), 0, id="heard in the future"),
         pytest.param(NOW - 50, None, 50, id="no outage"),
+        pytest.param(NOW - 160, Outage(NOW - 120, NOW - 10, 45), 10, id="patience: not silent before it"),
+        pytest.param(NOW - 170, Outage(NOW - 120, NOW - 10, 45), 60, id="patience: silent before it"),
+        pytest.param(NOW - 50, Outage(NOW - 120, NOW - 10, 45), 10, id="patience: heard during it"),
+        pytest.param(NOW - 5, Outage(NOW - 120, NOW - 10, 45), 5, id="patience: heard after it"),
     ],
 )
 def test_the_time_of_an_outage_is_no_silence(heard: float, outage: Outage | None, silent_for: float) -> None:

@@ -46,7 +46,7 @@ def make(
     snapshot = Exposition(POLLED, 10**9).publish({"a": tables})
     collection = Collection(collectors, timeout, lambda name, message: log.append(f"{name}: {message}"))
     scrape = Scrape(lambda: snapshot, collection, LIVE)
-    return application(scrape, lambda: ready, lambda: landing([]), lambda name, fleet: (404, b"{}\n")), log
+    return application(scrape, lambda: ready, lambda: landing([]), {"nodes": lambda name, fleet: (404, b"{}\n")}), log
 
 
 def test_metrics_in_both_formats_and_compressed() -> None:

@@ -208,6 +208,8 @@ def test_a_worker_silent_for_longer_than_forget_after_is_dropped(last: float | N
         "Worker": left,
         "WorkerGpu": 0,
         "Assignment": left,
+        "Inconsistency": 0,
+        "RolloutsFinished": 0,
         "Store": 1,
         "RolloutCount": 0,
     }

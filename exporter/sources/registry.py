@@ -1,0 +1,143 @@
+"""Rollcall's own registry as a source: what it holds of each worker, read from its file."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from typing import Protocol
+
+from exporter.records import Attempt, Store, WorkerGpu, WorkerReport
+from exporter.records.reading import StoreReading
+from exporter.records.registry import Registered
+from exporter.sources.lightning_payload import Instants, Told, parse_worker
+from exporter.sources.source import Deadline, SourceError
+from exporter.sqlite import FileError
+
+PAGE = 500
+"""Workers that are read at once, so that nobody waits long for the interpreter."""
+
+SETTLING = 60.0
+"""Seconds after the start in which workers come back to a registry that was away."""
+
+Entry = tuple[WorkerReport, list[WorkerGpu], Attempt | None]
+"""What a row says: the worker, its GPUs, and the attempt that it holds or that was given up on."""
+
+
+class Rows(Protocol):
+    """What reads the registry's file; everything raises FileError."""
+
+    def page(self, after: int, limit: int) -> list[tuple[int, Registered]]:
+        """The next workers behind a position, each with its own."""
+        ...
+
+    def departed(self) -> tuple[str, ...]:
+        """Who left of late."""
+        ...
+
+
+class RegistrySource:
+    """The source of the workers that report to this process. Times are in seconds; `clock` gives Unix time.
+
+    `heard` is when the registry listened last before this process, None where it never did. `trouble` says why nothing
+    can be written to it now, None where it can: a time in which nobody could report is no silence, so that such a
+    registry is not read. Nor is that in which the process was stopped, or by which its clock jumped.
+    """
+
+    kind = "registry"
+    name = "registry"
+    optional = False
+
+    def __init__(
+        self,
+        fleet: str,
+        rows: Rows,
+        heard: float | None,
+        trouble: Callable[[], str | None] = lambda: None,
+        *,
+        interval: float = 2.0,
+        timeout: float = 10.0,
+        stale_after: float = 10.0,
+        clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.fleet = fleet
+        self.interval = interval
+        self.timeout = timeout
+        self.stale_after = stale_after
+        self._rows = rows
+        self._trouble = trouble
+        self._clock = clock
+        self._monotonic = monotonic
+        self._started = clock()
+        self._deaf = (0.0 if heard is None else min(heard, self._started), self._started)
+        self._last = (monotonic(), self._started)
+
+    def read(self, deadline: Deadline) -> StoreReading:
+        """Read all workers, page by page; raises SourceError."""
+        trouble = self._trouble()
+        if trouble is not None:
+            raise SourceError("refused", trouble)
+        instant, read_at = self._monotonic(), self._clock()
+        drift: Counter[str] = Counter()
+        try:
+            found = self._entries(deadline, read_at, drift)
+            departed = self._rows.departed()
+        except FileError as error:
+            raise SourceError("malformed", str(error)) from None
+        self._note(instant, read_at)
+        return StoreReading(
+            store=Store(self.fleet, None),
+            workers=tuple(report for report, _, _ in found.values()),
+            gpus=tuple(gpu for _, gpus, _ in found.values() for gpu in gpus),
+            attempts={name: attempt for name, (_, _, attempt) in found.items() if attempt is not None},
+            departed=departed,
+            outage=self._deaf,
+            lenient=True,
+            drift=dict(+drift),
+        )
+
+    def _entries(self, deadline: Deadline, read_at: float, drift: Counter[str]) -> dict[str, Entry]:
+        """Read all pages; a worker that went and came back in between is on two, and the later one counts."""
+        entries: dict[str, Entry] = {}
+        position, size = 0, PAGE
+        while size == PAGE:
+            page = self._rows.page(position, PAGE)
+            deadline.remaining()
+            instants = Instants(drift)
+            for _, worker in page:
+                report, gpus = parse_worker(_told(worker), worker.stats or b"null", self.fleet, read_at, instants)
+                entries[worker.worker_id] = (report, gpus, self._attempt(worker))
+            position, size = page[-1][0] if page else position, len(page)
+        return entries
+
+    def _attempt(self, worker: Registered) -> Attempt | None:
+        """The attempt that a worker holds, or that somebody gave up on for it."""
+        if worker.last_rollout is None or worker.last_attempt is None or worker.status == "idle":
+            return None
+        status = worker.attempt_status or ""
+        return Attempt(self.fleet, worker.last_rollout, worker.last_attempt, status, worker.worker_id, None)
+
+    def _note(self, instant: float, read_at: float) -> None:
+        """Remember a read that succeeded, and the gap before it if there was one: longer than `stale_after`.
+
+        One soon after the start continues the time before the start.
+        """
+        before, since = self._last
+        if max(instant - before, read_at - since) > self.stale_after:
+            starting = since - self._started < SETTLING
+            self._deaf = (self._deaf[0] if starting else since, read_at)
+        self._last = (instant, read_at)
+
+
+def _told(worker: Registered) -> Told:
+    return Told(
+        worker_id=worker.worker_id,
+        status=worker.status,
+        last_heartbeat_time=worker.last_heartbeat,
+        last_dequeue_time=worker.last_dequeue,
+        last_busy_time=worker.last_busy,
+        last_idle_time=worker.last_idle,
+        current_rollout_id=worker.rollout,
+        current_attempt_id=worker.attempt,
+    )

@@ -1,0 +1,56 @@
+"""The last changes of status of each worker, in memory since the start."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from threading import Lock
+from typing import NamedTuple
+
+EACH = 20
+"""Moves that are remembered of one worker, at most."""
+
+MOST = 100_000
+"""Moves that are remembered in all, at most: those of the workers that moved last."""
+
+
+class Move(NamedTuple):
+    """From which status to which, when in Unix seconds; None is "not there"."""
+
+    at: float
+    origin: str | None
+    target: str | None
+
+
+class History:
+    """The last moves of the workers of all fleets; safe for threads. `since` is from when on, by fleet."""
+
+    def __init__(self, most: int = MOST) -> None:
+        self._most = most
+        self._moves: dict[tuple[str, str], tuple[Move, ...]] = {}
+        self._count = 0
+        self._since: dict[str, float] = {}
+        self._lock = Lock()
+
+    def note(self, fleet: str, kind: str, moves: Iterable[tuple[str, str | None, str | None]], now: float) -> None:
+        """Add moves made at `now`: name, from, to. Those of anything but workers are not kept."""
+        if kind != "worker":
+            return
+        with self._lock:
+            self._since.setdefault(fleet, now)
+            for name, origin, target in moves:
+                before = self._moves.pop((fleet, name), ())
+                after = (*before, Move(now, origin, target))[-EACH:]
+                self._moves[fleet, name] = after
+                self._count += len(after) - len(before)
+            while self._count > self._most:
+                self._count -= len(self._moves.pop(next(iter(self._moves))))
+
+    def of(self, fleet: str, name: str) -> tuple[Move, ...]:
+        """The last moves of a worker, the oldest first."""
+        with self._lock:
+            return self._moves.get((fleet, name), ())
+
+    def since(self, fleet: str) -> float | None:
+        """Since when moves of a fleet's workers are known; None while none was ever observed."""
+        with self._lock:
+            return self._since.get(fleet)
