@@ -18,7 +18,8 @@ Labels = frozenset[str] | None
 def undeclared(expression: str, families: Families) -> list[str]:
     """Names in `expression` that `families` (metric to label names) lacks: `metric`, or `metric{label}` and the like.
 
-    `job` and `instance` belong to every metric. Raises ValueError if the expression cannot be parsed.
+    `job` and `instance` belong to every metric that is scraped, not to recorded ones. Raises ValueError if the
+    expression cannot be parsed.
     """
     problems: list[str] = []
     _labels(promql.parse(expression), families, problems)
@@ -56,7 +57,7 @@ def _selector(node: Any, families: Families, problems: list[str]) -> Labels:
     if node.name not in families:
         problems.append(node.name)
         return None
-    known = families[node.name] | TARGET_LABELS
+    known = families[node.name] if ":" in node.name else families[node.name] | TARGET_LABELS
     _check([matcher.name for matcher in node.matchers.matchers], known, f"{node.name}{{%s}}", problems)
     return known
 
@@ -105,6 +106,9 @@ def _call(node: Any, families: Families, problems: list[str]) -> Labels:
         target, source = node.args[1].val, node.args[3].val
         _check([source] if source else [], labels, "label_replace from %s", problems)
         return None if labels is None else labels | {target}
+    if node.func.name == "label_join":
+        _check([source.val for source in node.args[3:]], labels, "label_join from %s", problems)
+        return None if labels is None else labels | {node.args[1].val}
     return frozenset() if node.func.name in ("scalar", "vector", "time") else labels
 
 

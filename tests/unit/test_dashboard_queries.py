@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
-import yaml
 
-from grafana import queries
-
-Sample = tuple[str, float]
+from grafana.queries import alerts, fleet, graphs, shared
+from tests.unit.promtool import Sample, check
 
 BUILD: Sample = ('rollcall_build_info{version="0.1.0",instance="a"}', 1)
 STORE = 'fleet="training",source="trainer:4747",kind="agent-lightning"'
@@ -21,19 +16,20 @@ WORKER = 'fleet="training",worker="Worker-0"'
 UNKNOWN = f'{{{WORKER},reason="silent"}}'
 
 SILENT_WORKER: list[Sample] = [
+    (f'fleet_worker_status:rollcall_worker_attention:max{{{WORKER},status="unknown"}}', 5),
+    ('fleet_worker_status:rollcall_worker_attention:max{fleet="training",worker="Worker-1",status="busy"}', 2),
     (f'rollcall_worker_unknown_reason{{{WORKER},reason="silent",instance="a"}}', 1),
     (f'rollcall_worker_unknown_reason{{{WORKER},reason="silent",instance="b"}}', 1),
-    (f'rollcall_worker_last_heartbeat_timestamp_seconds{{{WORKER},instance="a"}}', 20),
-    (f'rollcall_worker_last_heartbeat_timestamp_seconds{{{WORKER},instance="b"}}', 30),
-    ('rollcall_worker_last_heartbeat_timestamp_seconds{fleet="training",worker="Worker-1",instance="a"}', 50),
+    (f'rollcall_worker_status_since_timestamp_seconds{{{WORKER},instance="a"}}', 20),
+    (f'rollcall_worker_status_since_timestamp_seconds{{{WORKER},instance="b"}}', 30),
+    ('rollcall_worker_status_since_timestamp_seconds{fleet="training",worker="Worker-1",instance="a"}', 50),
     (f'rollcall_worker_status_overridden{{{WORKER},reported="busy",instance="a"}}', 1),
     (f'rollcall_worker_status_overridden{{{WORKER},reported="busy",instance="b"}}', 1),
 ]
 TWO_SOURCES: list[Sample] = [
     BUILD,
-    (f'rollcall_source_up{{{STORE},instance="a"}}', 0),
-    (f'rollcall_source_up{{{STORE},instance="b"}}', 1),
-    (f'rollcall_source_up{{{CONSOLE},instance="a"}}', 0),
+    (f"fleet_source_kind:rollcall_source_up:max{{{STORE}}}", 1),
+    (f"fleet_source_kind:rollcall_source_up:max{{{CONSOLE}}}", 0),
     (f'rollcall_source_last_success_timestamp_seconds{{{CONSOLE},instance="a"}}', 12),
     (f'rollcall_source_read_duration_seconds{{{CONSOLE},instance="a"}}', 3),
     (f'rollcall_source_read_duration_seconds{{{CONSOLE},instance="b"}}', 0.5),
@@ -51,50 +47,101 @@ COUNTS: list[Sample] = [
     ('rollcall_rollouts{fleet="training",status="running",instance="a"}', 5),
 ]
 
+ALERT = 'alertname="RollcallWorkerUnknown",severity="warning",fleet="training",worker="Worker-0"'
+DOWN = 'alertname="RollcallDown",severity="critical",about="a:1"'
+ALERTS: list[Sample] = [
+    BUILD,
+    (f'ALERTS{{{ALERT},alertstate="firing"}}', 1),
+    (f"ALERTS_FOR_STATE{{{ALERT}}}", 7),
+    (f'ALERTS{{{DOWN.replace("about", "instance")},alertstate="pending"}}', 1),
+    (f"ALERTS_FOR_STATE{{{DOWN.replace('about', 'instance')}}}", 8),
+    ('ALERTS{alertname="Watchdog",severity="none",alertstate="firing"}', 1),
+    ('ALERTS{alertname="RollcallWorkerUnknown",fleet="elsewhere",worker="w",alertstate="firing"}', 1),
+]
+MESH: list[Sample] = [
+    *(
+        (f'{name}{{fleet="eu",node="{node}"}}', value)
+        for node, at in (("seer", 0.0), ("peer", 0.25), ("far", 0.5))
+        for name, value in (
+            ("fleet_node:rollcall_node_condition:max", 1),
+            ("fleet_node:rollcall_node_reach:max", 1),
+            ("fleet_node:rollcall_node_turn:max", 2 * at * 3.141592653589793),
+            ("rollcall_node_ordinal", at * 60),
+            ("rollcall_node_vram_bytes", 16e9),
+        )
+    ),
+    *(
+        (f'rollcall_node_info{{fleet="eu",node="{node}",role="Host",version="1",basis="self",instance="{at}"}}', 1)
+        for node in ("seer", "peer", "far")
+        for at in "ab"
+    ),
+    *(
+        (f'fleet_node_name:rollcall_node_info:max{{fleet="eu",node="{node}",name="{node}"}}', 1)
+        for node in ("seer", "peer", "far")
+    ),
+    ('rollcall_node_peer{fleet="eu",node="seer",peer="peer",latency="direct"}', 1),
+    ('rollcall_node_peer{fleet="eu",node="seer",peer="far",latency="estimated"}', 1),
+    ('rollcall_node_peer{fleet="eu",node="seer",peer="unlisted",latency="estimated"}', 1),
+    ('rollcall_node_peer_rtt_seconds{fleet="eu",node="seer",peer="peer",instance="a"}', 0.0042),
+    ('rollcall_node_peer_rtt_seconds{fleet="eu",node="seer",peer="peer",instance="b"}', 0.0041),
+    ('fleet_node:rollcall_node_condition:max{fleet="us",node="other"}', 1),
+    ('fleet_node:rollcall_node_reach:max{fleet="us",node="other"}', 1),
+]
+
 CASES = [
-    pytest.param(COUNTS, queries.nodes("serving"), [("{}", 3)], id="nodes of chosen fleets, confirmed, once"),
-    pytest.param(COUNTS, queries.nodes("loading"), [("{}", 0)], id="no node in a state is 0"),
-    pytest.param(COUNTS, queries.workers("busy"), [("{}", 3)], id="workers of all chosen fleets"),
-    pytest.param(COUNTS, queries.wakeables("waking"), [("{}", 4)], id="wakeables"),
-    pytest.param(COUNTS, queries.rollouts("running"), [("{}", 5)], id="rollouts"),
-    pytest.param([BUILD], queries.workers("busy"), [("{}", 0)], id="an empty fleet is 0"),
-    pytest.param([], queries.workers("busy"), [], id="no exporter is no answer"),
-    pytest.param([], queries.SOURCES_DOWN, [], id="no exporter is no answer about sources"),
-    pytest.param([BUILD], queries.SOURCES_DOWN, [("{}", 0)], id="no source is 0 down"),
-    pytest.param(TWO_SOURCES, queries.SOURCES_UP, [("{}", 1)], id="up if either exporter can read it"),
-    pytest.param(TWO_SOURCES, queries.SOURCES_DOWN, [("{}", 1)], id="down if no exporter can read it"),
-    pytest.param(TWO_SOURCES, queries.SOURCE_LAST_SUCCESS, [(f"{{{CONSOLE}}}", 12000)], id="last success in ms"),
-    pytest.param(TWO_SOURCES, queries.SLOWEST_READ, [('{kind="mesh-llm"}', 3)], id="slowest read by kind"),
-    pytest.param(SILENT_WORKER, queries.UNKNOWN_WORKER, [(UNKNOWN, 1)], id="an unknown worker is one row"),
+    pytest.param(COUNTS, shared.nodes("serving"), [("{}", 3)], id="nodes of chosen fleets, confirmed, once"),
+    pytest.param(COUNTS, shared.nodes("loading"), [("{}", 0)], id="no node in a state is 0"),
+    pytest.param(COUNTS, shared.workers("busy"), [("{}", 3)], id="workers of all chosen fleets"),
+    pytest.param(COUNTS, shared.wakeables("waking"), [("{}", 4)], id="wakeables"),
+    pytest.param(COUNTS, shared.rollouts("running"), [("{}", 5)], id="rollouts"),
+    pytest.param([BUILD], shared.workers("busy"), [("{}", 0)], id="an empty fleet is 0"),
+    pytest.param([], shared.workers("busy"), [], id="no exporter is no answer"),
+    pytest.param([], fleet.SOURCES_DOWN, [], id="no exporter is no answer about sources"),
+    pytest.param([BUILD], fleet.SOURCES_DOWN, [("{}", 0)], id="no source is 0 down"),
+    pytest.param(TWO_SOURCES, fleet.SOURCES_DOWN, [("{}", 1)], id="down if no exporter can read it"),
+    pytest.param(TWO_SOURCES, fleet.SOURCE_LAST_SUCCESS, [(f"{{{CONSOLE}}}", 12000)], id="last success in ms"),
+    pytest.param(SILENT_WORKER, fleet.UNKNOWN_SINCE, [(f"{{{WORKER}}}", 30000)], id="since, in ms, and no other's"),
+    pytest.param(SILENT_WORKER, fleet.UNKNOWN_REASON, [(UNKNOWN, 1)], id="an unknown worker has one reason"),
     pytest.param(
-        SILENT_WORKER,
-        queries.UNKNOWN_WORKER_LAST_HEARTBEAT,
-        [(UNKNOWN, 30000)],
-        id="its heartbeat, in ms, and no other's",
+        SILENT_WORKER, fleet.UNKNOWN_REPORTED, [(f'{{{WORKER},reported="busy"}}', 1)], id="what its store claims"
+    ),
+    pytest.param([BUILD], fleet.UNKNOWN, [], id="nobody unknown is no row"),
+    pytest.param(ALERTS, fleet.ALERTS_FIRING, [("{}", 1)], id="alerts that fire, without the watchdog"),
+    pytest.param([BUILD], fleet.ALERTS_FIRING, [("{}", 0)], id="no alert is 0"),
+    pytest.param(
+        ALERTS,
+        alerts.ALERTS,
+        [(f'{{{ALERT},alertstate="firing"}}', 2), (f'{{{DOWN},alertstate="pending"}}', 1)],
+        id="an alert about a worker, and one about an exporter",
+    ),
+    pytest.param(ALERTS, alerts.SINCE, [(f"{{{ALERT}}}", 7000), (f"{{{DOWN}}}", 8000)], id="alerts since"),
+    pytest.param(
+        MESH,
+        f"round({graphs.MESH_X})",
+        [('{id="seer"}', 0), ('{id="peer"}', 0), ('{id="far"}', -350)],
+        id="the observer is in the middle",
     ),
     pytest.param(
-        SILENT_WORKER,
-        queries.UNKNOWN_WORKER_REPORTED,
-        [(UNKNOWN.replace("}", ',reported="busy"}'), 1)],
-        id="what its store claims",
+        MESH,
+        f"count by (id, source, target, mainstat, strokedasharray) ({graphs.MESH_EDGES})",
+        [
+            ('{id="seer:peer",source="seer",target="peer",mainstat="4.2 ms",strokedasharray="none"}', 1),
+            ('{id="seer:far",source="seer",target="far",mainstat="estimated",strokedasharray="5 5"}', 1),
+        ],
+        id="a measured peer, one from hearsay, and none that is not drawn",
     ),
-    pytest.param([BUILD], queries.UNKNOWN_WORKER, [], id="nobody unknown is no row"),
+    pytest.param(
+        MESH,
+        f"count by (id, title, subtitle, mainstat, secondarystat) ({graphs.MESH_NODES})",
+        [
+            (f'{{id="{name}",title="{name}",subtitle="serving",mainstat="16 GB",secondarystat="{latency}"}}', 1)
+            for name, latency in (("seer", "observer"), ("peer", "4.2 ms"), ("far", "estimated"))
+        ],
+        id="the nodes of the observer's mesh",
+    ),
 ]
 
 
 @pytest.mark.parametrize(("samples", "query", "answer"), CASES)
 def test_query(samples: list[Sample], query: str, answer: list[Sample], tmp_path: Path) -> None:
-    if shutil.which("promtool") is None:
-        message = "promtool is not installed (Debian: apt install prometheus)"
-        if os.environ.get("CI") == "true":
-            pytest.fail(message)
-        pytest.skip(message)
-    expected = [{"labels": labels, "value": value} for labels, value in answer]
-    case = {"expr": query.replace("$fleet", "eu|training"), "eval_time": "1m", "exp_samples": expected}
-    series = [{"series": name, "values": f"{value}+0x4"} for name, value in samples]
-    test = {"interval": "15s", "input_series": series, "promql_expr_test": [case]}
-    path = tmp_path / "test.yml"
-    path.write_text(yaml.safe_dump({"evaluation_interval": "15s", "tests": [test]}))
-    command = ["promtool", "test", "rules", str(path)]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    assert result.returncode == 0, result.stdout + result.stderr
+    check(samples, query, answer, tmp_path)

@@ -1,0 +1,157 @@
+"""What the dashboard Runner asks about `$worker`, whose name may be another worker's in another fleet."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from grafana.queries.shared import ZERO
+from grafana.states import TELEMETRY, UNKNOWN_REASON, WORKER, numbered
+from grafana.variables import FLEETS
+
+THIS = f'{FLEETS},worker="$worker"'
+"""The matcher of the worker that is chosen."""
+
+HELD = 100
+"""So many rollouts are listed."""
+
+BY = ("fleet", "worker")
+
+MEANINGS = {
+    "silent": "no sign of life for longer than the heartbeat timeout",
+    "attempt_timeout": "alive, but its store gave up on its attempt, which took too long",
+    "attempt_unresponsive": "alive, but its store gave up on its attempt, which sent nothing for too long",
+    "attempt_flagged": "alive, but its store gave up on its attempt",
+    "heartbeat_only": "alive, but never asked for work: it is new, or its store was restarted",
+    "unrecognised": "its store says a word that is no status",
+}
+KINDS = {
+    "held_by_gone": "it is not listed, and a rollout is said to be its",
+    "held_by_unknown": "it is unknown, and a rollout is said to be its",
+    "held_by_idle": "it is idle, and a rollout is said to be its",
+    "shared_attempt": "another worker holds the same attempt",
+    "shared_id": "heartbeats under its name come from two hosts, or two clocks",
+    "busy_unassigned": "it is busy and holds no attempt",
+    "attempt_stalled": "heartbeats come, but its attempt sends no spans any more",
+}
+EVENTS = {
+    "heartbeat": "last heartbeat",
+    "dequeue": "last asked for work",
+    "busy": "last reported busy",
+    "idle": "last became idle",
+}
+
+
+def _worded(expr: str, label: str, of: str, texts: Mapping[str, str]) -> str:
+    """`expr` with a label that puts the word in another one into plain text."""
+    for word, text in texts.items():
+        expr = f'label_replace({expr}, "{label}", "{text}", "{of}", "{word}")'
+    return expr
+
+
+def _one(expr: str, *labels: str) -> str:
+    """One row, also where two exporters say different things."""
+    return f"topk by (fleet, worker) (1, max by ({', '.join((*BY, *labels))}) ({expr}))"
+
+
+def of(metric: str) -> str:
+    """A number about the worker."""
+    return f"max by (fleet, worker) ({metric}{{{THIS}}})"
+
+
+# Now
+CONDITION = f"fleet_worker:rollcall_worker_condition:max{{{THIS}}}"
+FOR = f"time() - {of('rollcall_worker_status_since_timestamp_seconds')}"
+HEARTBEAT_AGE = f"fleet_worker:rollcall_worker_heartbeat_age_seconds:min{{{THIS}}}"
+SKEW = of("rollcall_worker_clock_skew_seconds")
+WHY = " or on (fleet, worker) ".join(
+    (
+        f'label_replace({CONDITION} == 4, "why", "its store lists it no longer", "", "")',
+        _worded(_one(f"rollcall_worker_unknown_reason{{{THIS}}} == 1", "reason"), "why", "reason", MEANINGS),
+        f'label_replace({CONDITION} == 1, "why", "its store says that it works on a rollout", "", "")',
+        f'label_replace({CONDITION} == 2, "why", "it has no work, by its store and by its signs of life", "", "")',
+    )
+)
+WHY += f' or on () label_replace({ZERO}, "why", "no runner is chosen, or none is known", "", "")'
+"""One series of each fleet, whose label `why` is a sentence: what makes the status."""
+
+
+# Who it is
+def _else(label: str, text: str, rows: str = f"max by (fleet, worker) ({CONDITION})") -> str:
+    """This text where the worker has no such label, so that its column is always there."""
+    return f'label_replace({rows}, "{label}", "{text}", "", "")'
+
+
+SAME, NONE = "the same", "none"
+INFO = _one(f"rollcall_worker_info{{{THIS}}}", "host", "os")
+REPORTED = (
+    _one(f"rollcall_worker_status_overridden{{{THIS}}} == 1", "reported")
+    + f" or on (fleet, worker) {_else('reported', SAME)}"
+)
+HOLDS = (
+    _one(f"rollcall_worker_assignment{{{THIS}}} == 1", "rollout", "attempt")
+    + f" or on (fleet, worker) {_else('attempt', NONE, _else('rollout', NONE))}"
+)
+MISSED = f"max by (fleet, worker) (fleet_worker:rollcall_worker_missing:max{{{THIS}}} or 0 * {CONDITION})"
+TELEMETRY_STALE = of("rollcall_worker_telemetry_stale")
+
+# History
+_STATUS = numbered(WORKER, "rollcall_worker_status", "status", BY, THIS)
+_SAID = (
+    f"{numbered(WORKER, 'rollcall_worker_status_overridden', 'reported', BY, THIS)}"
+    f" or max by (fleet, worker) ({CONDITION} < 4)"
+)
+_REASON = numbered(UNKNOWN_REASON, "rollcall_worker_unknown_reason", "reason", BY, THIS)
+_TELEMETRY = f"{TELEMETRY_STALE} + {TELEMETRY['fresh'].number}"
+_BANDS = {"status": CONDITION, "store says": _SAID, "why unknown": _REASON, "heartbeats": _TELEMETRY}
+HISTORY = " or ".join(
+    f'label_replace(label_replace({expr}, "band", "{name}", "", ""), "at", "{at}", "", "")'
+    for at, (name, expr) in enumerate(_BANDS.items())
+)
+"""The bands in this order, for Prometheus sorts the series of a range by their labels, and `at` is the first."""
+
+# What it held
+_CLAIM = f"rollcall_worker_assignment{{{THIS}}}"
+_WHOSE = "fleet, worker, rollout, attempt"
+_SEEN = f"timestamp({_CLAIM})[$__range:$__interval]"
+_LAST_HELD = f"topk({HELD}, max by ({_WHOSE}) (max_over_time({_SEEN})))"
+_FIRST_HELD = f"min by ({_WHOSE}) (min_over_time({_SEEN}))"
+HELD_UNTIL = f"1000 * {_LAST_HELD}"
+HELD_FROM = f"1000 * {_FIRST_HELD} and on ({_WHOSE}) {_LAST_HELD}"
+HELD_FOR = f"{_LAST_HELD} - on ({_WHOSE}) {_FIRST_HELD}"
+HELD_NOW = f"max by ({_WHOSE}) ({_CLAIM} == 1)"
+HELD_STATUS = f"{HELD_NOW} * on (fleet, worker) group_left () {CONDITION}"
+
+# Evidence
+_AT = " or ".join(
+    f'label_replace({of(f"rollcall_worker_last_{event}_timestamp_seconds")}, "event", "{text}", "", "")'
+    for event, text in EVENTS.items()
+)
+EVIDENCE_AT = f"1000 * ({_AT})"
+EVIDENCE_AGE = f"clamp_min(time() - ({_AT}), 0)"
+ODD = _worded(f"max by (fleet, worker, kind) (rollcall_worker_inconsistency{{{THIS}}} == 1)", "meaning", "kind", KINDS)
+FIRING = 'ALERTS{alertname!="Watchdog",fleet=~"$fleet",worker="$worker"}'
+ALERTS = f"max by (alertname, alertstate, severity, fleet, worker) ({FIRING})"
+
+
+def since(event: str) -> str:
+    """How long ago something last happened."""
+    return f"clamp_min(time() - {of(f'rollcall_worker_last_{event}_timestamp_seconds')}, 0)"
+
+
+# Its machine
+CPU = of("rollcall_worker_cpu_usage_ratio")
+MEMORY_USED = of("rollcall_worker_memory_used_bytes")
+MEMORY_TOTAL = of("rollcall_worker_memory_total_bytes")
+DISK_USED = of("rollcall_worker_disk_used_bytes")
+DISK_TOTAL = of("rollcall_worker_disk_total_bytes")
+
+
+def traffic(direction: str) -> str:
+    """Bytes a second: sent or received."""
+    counter = f"rollcall_worker_network_{direction}_bytes_total{{{THIS}}}"
+    return f"max by (fleet, worker) (rate({counter}[$__rate_interval]))"
+
+
+def of_gpus(metric: str) -> str:
+    """A number about each GPU of its machine."""
+    return f"max by (fleet, worker, gpu) (rollcall_worker_gpu_{metric}{{{THIS}}})"
