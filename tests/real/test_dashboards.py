@@ -29,7 +29,7 @@ from tests.unit.frames import displayed
 from tests.unit.promql import labels_of
 
 MOST = 2000
-SCRAPES = 60
+SCRAPES = 40
 PREFERRED = {"node": "gpu-01", "observer": "gpu-01"}
 EACH_BOARD = pytest.mark.parametrize("board", BOARDS.values(), ids=BOARDS)
 
