@@ -11,7 +11,7 @@ from __future__ import annotations
 import gzip
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -66,7 +66,17 @@ def whole() -> list[Poll]:
     return [poll for poll in polls("leave") if poll.t < GHOST_BEGINS] + later
 
 
-def replay(said: list[Poll], interval: float, stale_after: float = 15.0) -> list[Moment]:
+def reading(payload: dict[str, Any]) -> MeshReading:
+    """What the exporter makes of a payload."""
+    return parse(json.dumps(payload).encode(), "eu")
+
+
+def replay(
+    said: list[Poll],
+    interval: float,
+    stale_after: float = 15.0,
+    read: Callable[[dict[str, Any]], MeshReading] = reading,
+) -> list[Moment]:
     """Read every console every `interval` seconds, and judge at every poll."""
     fleet = Fleet("eu", WorkerRules(), Limits())
     due: dict[str, float] = {}
@@ -75,7 +85,7 @@ def replay(said: list[Poll], interval: float, stale_after: float = 15.0) -> list
         if poll.t >= due.get(poll.console, 0.0):
             due[poll.console] = poll.t + interval - 0.5
             if poll.payload is not None:
-                fleet.receive(f"{poll.console}:3131", reading(poll.payload), fresh_until=poll.t + stale_after)
+                fleet.receive(f"{poll.console}:3131", read(poll.payload), fresh_until=poll.t + stale_after)
         tables, _ = fleet.tables(poll.t, ["mesh-llm"])
         counts = [row for row in tables[NodeCount] if isinstance(row, NodeCount) and row.standing == "confirmed"]
         moments.append(
@@ -87,11 +97,6 @@ def replay(said: list[Poll], interval: float, stale_after: float = 15.0) -> list
             )
         )
     return moments
-
-
-def reading(payload: dict[str, Any]) -> MeshReading:
-    """What the exporter makes of a payload."""
-    return parse(json.dumps(payload).encode(), "eu")
 
 
 def _peers(payload: dict[str, Any], rows: dict[str, list[Any]]) -> list[dict[str, Any]]:
