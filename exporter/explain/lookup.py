@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import NamedTuple
 
 import msgspec
@@ -40,12 +40,10 @@ class Lookup:
         200: a `NodeEvidence`; 404: nobody has the name; 409: several have it. The latter two are an `Unexplained`.
         """
         everywhere = self._evidence()
-        if fleet is not None and fleet not in everywhere:
-            fleets = ", ".join(map(guard, sorted(everywhere))) or "none yet"
-            return answered(404, Unexplained(error=f"expected a fleet that is read ({fleets}), got {guard(fleet)!r}"))
+        if (wrong := wrong_fleet(everywhere, fleet)) is not None:
+            return answered(404, Unexplained(error=wrong))
         evidence = {each: everywhere[each] for each in everywhere if fleet in (None, each)}
-        place = "" if fleet is None else f" of fleet {guard(fleet)!r}"
-        expected = f"expected the id or host name of a node{place}, got {name[:LONGEST]!r}"
+        expected = f"expected the id or host name of a node{of_fleet(fleet)}, got {name[:LONGEST]!r}"
         named = {called: fresh for each in evidence.values() for called, fresh in each.names().items()}
         found = meant(name, named)
         if len(found) > 1:
@@ -79,6 +77,19 @@ def near(name: str, named: Iterable[NodeName]) -> tuple[NodeName, ...]:
 
 def _order(name: NodeName) -> tuple[str, str]:
     return name.fleet, name.node
+
+
+def wrong_fleet(everywhere: Collection[str], fleet: str | None) -> str | None:
+    """Why nothing can be looked for in a fleet, where `everywhere` are those that are read; None where it can."""
+    if fleet is None or fleet in everywhere:
+        return None
+    fleets = ", ".join(map(guard, sorted(everywhere))) or "none yet"
+    return f"expected a fleet that is read ({fleets}), got {guard(fleet)!r}"
+
+
+def of_fleet(fleet: str | None) -> str:
+    """Where something is looked for, as an error says it."""
+    return "" if fleet is None else f" of fleet {guard(fleet)!r}"
 
 
 def answered(status: int, said: msgspec.Struct) -> Answer:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from exporter.explain.lookup import Answer, answered
+from exporter.explain.lookup import Answer, answered, of_fleet, wrong_fleet
 from exporter.explain.near import LONGEST, alike
 from exporter.exposition.labels import guard
 from exporter.records.worker_evidence import UnknownWorker, WorkerName
@@ -30,12 +30,10 @@ class WorkerLookup:
         200: a `WorkerEvidence`; 404: none has the id; 409: several have it. The latter two are an `UnknownWorker`.
         """
         everywhere = self._evidence()
-        if fleet is not None and fleet not in everywhere:
-            fleets = ", ".join(map(guard, sorted(everywhere))) or "none yet"
-            return answered(404, UnknownWorker(error=f"expected a fleet that is read ({fleets}), got {guard(fleet)!r}"))
+        if (wrong := wrong_fleet(everywhere, fleet)) is not None:
+            return answered(404, UnknownWorker(error=wrong))
         evidence = {each: everywhere[each] for each in sorted(everywhere) if fleet in (None, each)}
-        place = "" if fleet is None else f" of fleet {guard(fleet)!r}"
-        expected = f"expected the id of a worker{place}, got {name[:LONGEST]!r}"
+        expected = f"expected the id of a worker{of_fleet(fleet)}, got {name[:LONGEST]!r}"
         known = {each: told.workers.hosts() for each, told in evidence.items()}
         found = meant(name, known)
         if len(found) > 1:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from grafana.queries.shared import ZERO, named
+from grafana.queries.shared import ZERO, named, worded
 from grafana.queries.topology import PLACES
 from grafana.states import LATENCY, NODE_CONDITION, RELATION, numbered
 from grafana.variables import FLEETS
@@ -32,13 +30,6 @@ UNCONFIRMED = "peers list it, but its own console is silent or nobody measures a
 CORRECTED = "it says $1, though a model is assigned to it and none is ready"
 
 
-def _worded(expr: str, label: str, of: str, texts: Mapping[str, str]) -> str:
-    """`expr` with a label that puts the word in another one into plain text."""
-    for word, text in texts.items():
-        expr = f'label_replace({expr}, "{label}", "{text}", "{of}", "{word}")'
-    return expr
-
-
 # Now
 CONDITION = f"fleet_node:rollcall_node_condition:max{{{THIS}}}"
 STATE = f"max({CONDITION})"
@@ -55,7 +46,7 @@ _MEANING = " or ".join(
     f'label_replace({CONDITION} == {NODE_CONDITION[state].number}, "meaning", "{meaning}", "", "")'
     for state, meaning in MEANINGS.items()
 )
-_WITNESS = _worded(
+_WITNESS = worded(
     f"topk by (fleet, node) (1, max by (fleet, node, basis) (rollcall_node_info{{{THIS}}}))",
     "witness",
     "basis",

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from grafana.queries.shared import ZERO
+from grafana.queries.shared import ZERO, worded
 from grafana.states import TELEMETRY, UNKNOWN_REASON, WORKER, numbered
 from grafana.variables import FLEETS
 
@@ -41,13 +39,6 @@ EVENTS = {
 }
 
 
-def _worded(expr: str, label: str, of: str, texts: Mapping[str, str]) -> str:
-    """`expr` with a label that puts the word in another one into plain text."""
-    for word, text in texts.items():
-        expr = f'label_replace({expr}, "{label}", "{text}", "{of}", "{word}")'
-    return expr
-
-
 def _one(expr: str, *labels: str) -> str:
     """One row, also where two exporters say different things."""
     return f"topk by (fleet, worker) (1, max by ({', '.join((*BY, *labels))}) ({expr}))"
@@ -66,7 +57,7 @@ SKEW = of("rollcall_worker_clock_skew_seconds")
 WHY = " or on (fleet, worker) ".join(
     (
         f'label_replace({CONDITION} == 4, "why", "its store lists it no longer", "", "")',
-        _worded(_one(f"rollcall_worker_unknown_reason{{{THIS}}} == 1", "reason"), "why", "reason", MEANINGS),
+        worded(_one(f"rollcall_worker_unknown_reason{{{THIS}}} == 1", "reason"), "why", "reason", MEANINGS),
         f'label_replace({CONDITION} == 1, "why", "its store says that it works on a rollout", "", "")',
         f'label_replace({CONDITION} == 2, "why", "it has no work, by its store and by its signs of life", "", "")',
     )
@@ -128,7 +119,7 @@ _AT = " or ".join(
 )
 EVIDENCE_AT = f"1000 * ({_AT})"
 EVIDENCE_AGE = f"clamp_min(time() - ({_AT}), 0)"
-ODD = _worded(f"max by (fleet, worker, kind) (rollcall_worker_inconsistency{{{THIS}}} == 1)", "meaning", "kind", KINDS)
+ODD = worded(f"max by (fleet, worker, kind) (rollcall_worker_inconsistency{{{THIS}}} == 1)", "meaning", "kind", KINDS)
 FIRING = 'ALERTS{alertname!="Watchdog",fleet=~"$fleet",worker="$worker"}'
 ALERTS = f"max by (alertname, alertstate, severity, fleet, worker) ({FIRING})"
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from grafana.variables import FLEETS
 
 ZERO = "max(rollcall_build_info) * 0"
@@ -46,3 +48,10 @@ NODE_NAMES = f"fleet_node_name:rollcall_node_info:max{{{FLEETS}}}"
 def named(expr: str, of: str = "node") -> str:
     """`expr`, which has the labels fleet and node, with the name of the node; what has no name is left out."""
     return f"({expr}) * on (fleet, {of}) group_left (name) {NODE_NAMES}"
+
+
+def worded(expr: str, label: str, of: str, texts: Mapping[str, str]) -> str:
+    """`expr` with a label that puts the word in another one into plain text."""
+    for word, text in texts.items():
+        expr = f'label_replace({expr}, "{label}", "{text}", "{of}", "{word}")'
+    return expr
