@@ -60,7 +60,7 @@ class Registry:
                 return api.is_short(scope)
 
             def shorten(self, scope: Any, body: bytes, answer: Answer) -> bool:
-                return api.shorten(scope, body, answer)
+                return api.shorten(scope, body, answer, self.loop)
 
         return Writable
 

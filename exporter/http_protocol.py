@@ -98,7 +98,6 @@ class Protocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Parse what a client sent, in pieces that are no longer than what its head may still have."""
-        self._unset_keepalive_if_required()
         while data and not self._over and not self.transport.is_closing():
             room = HEAD_BYTES - self._head_bytes
             self._parse(data[:room])
@@ -127,7 +126,9 @@ class Protocol(HttpToolsProtocol):
 
     def on_body(self, body: bytes) -> None:
         """Keep a piece of a body for its answer."""
-        if self._in_body:
+        if self._unbegun is not None:
+            self.cycle.body += body
+        elif self._in_body:
             super().on_body(body)
 
     def on_message_complete(self) -> None:
@@ -147,14 +148,19 @@ class Protocol(HttpToolsProtocol):
             self._restrict(self.answer_timeout)
 
     def on_response_complete(self) -> None:
-        """Go on with the next request, or wait for one."""
+        """Go on with the next request, or wait for one: as uvicorn does, but without another timer."""
         self._unanswered.popleft()
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
         if self._unanswered:
             arriving = self._in_body and self._unanswered[0] is self.cycle
             self._restrict(self.body_timeout if arriving else self.answer_timeout)
         else:
             self._await()
-        super().on_response_complete()
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
 
     def resume_writing(self) -> None:
         """The client has taken all that was written."""
@@ -183,8 +189,7 @@ class Protocol(HttpToolsProtocol):
         if cycle.disconnected:
             return
         fields = [*cycle.default_headers, *headers, (b"content-length", b"%d" % len(body))]
-        if not cycle.keep_alive:
-            fields.append((b"connection", b"close"))
+        fields += [(b"connection", b"close")] * (not cycle.keep_alive)
         lines = [b"%b: %b\r\n" % field for field in fields]
         self.transport.write(b"".join((STATUS_LINE[status], *lines, b"\r\n", body)))
         cycle.response_started = cycle.response_complete = True
@@ -291,10 +296,5 @@ class Protocol(HttpToolsProtocol):
 
 def _declared(headers: list[tuple[bytes, bytes]]) -> int | None:
     """The length of the body that a head announces; None for one in chunks."""
-    length = 0
-    for name, text in headers:
-        if name == b"transfer-encoding":
-            return None
-        if name == b"content-length":
-            length = int(text)
-    return length
+    fields = dict(headers)
+    return None if b"transfer-encoding" in fields else int(fields.get(b"content-length", 0))

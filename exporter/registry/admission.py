@@ -131,13 +131,16 @@ class Admission:
         length = headers.get(b"content-length", b"0")
         if b"transfer-encoding" not in headers and not int(length):
             return None
-        if not JSON.fullmatch(headers.get(b"content-type", b"")):
+        kind = headers.get(b"content-type", b"")
+        if kind != b"application/json" and not JSON.fullmatch(kind):
             return Refusal(415, "content_type", "Content-Type is invalid; expected application/json.")
         return None if int(length) <= most else Refusal(413, "body", too_large(most))
 
 
 def said_twice(headers: Sequence[tuple[bytes, bytes]]) -> bool:
     """Tell whether a header that decides who may do what is there twice: who reads the other one decides otherwise."""
+    if len(dict(headers)) == len(headers):
+        return False
     names = [name for name, _ in headers if name in DECIDING]
     return len(set(names)) < len(names)
 

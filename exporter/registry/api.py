@@ -151,7 +151,7 @@ class Api:
             and "/" not in worker
         )
 
-    def shorten(self, scope: Scope, body: bytes, answer: Answer) -> bool:
+    def shorten(self, scope: Scope, body: bytes, answer: Answer, loop: asyncio.AbstractEventLoop) -> bool:
         """Take a usual heartbeat without the cost of a task; false leaves it to the application."""
         worker = scope["path"][len(WORKER) :]
         try:
@@ -171,8 +171,7 @@ class Api:
             reply = self._reply(outcome)
             answer(reply.status, reply.fields, reply.body)
 
-        token = Token(asyncio.get_running_loop(), give)
-        unwritten = self._writer.submit(Request(Heartbeat(worker, stats), client), token)
+        unwritten = self._writer.submit(Request(Heartbeat(worker, stats), client), Token(loop, give))
         if unwritten is not None:
             give(unwritten)
         return True

@@ -6,15 +6,16 @@ from collections.abc import Callable, Mapping, Sequence
 
 from exporter.records.registry import Registered
 from exporter.registry.request import Accepted, Goodbye, Heartbeats, Outcome, Refused, Request
-from exporter.state.events import Event, after
+from exporter.state.events import Event, Heartbeat, after
 
 Held = tuple[Registered, str]
 """A worker, and the client that brought it."""
 
 
 class Batch:
-    """Takes requests; `changed`, `gone` and `new`, in the order of coming, are then what is to be written.
+    """Takes requests; `beaten`, `changed`, `gone` and `new`, in the order of coming, are then what is to be written.
 
+    `beaten` are those that nothing but heartbeats have changed: their snapshot and its time.
     `held` are those of the workers asked for that there are. `count` gives how many workers there are before the batch:
     of a client, or of None in all. There may be `most`, and `per_client` of each.
     """
@@ -27,6 +28,7 @@ class Batch:
         self._counts: dict[str | None, int] = {}
         self._most = most
         self._per_client = per_client
+        self.beaten: dict[str, Registered] = {}
         self.changed: dict[str, Registered] = {}
         self.gone: set[str] = set()
         self.new: dict[str, Held] = {}
@@ -64,7 +66,10 @@ class Batch:
             self._there[name] = (worker, was[1])
             if name in self.new:
                 self.new[name] = (worker, was[1])
+            elif isinstance(event, Heartbeat) and name not in self.changed:
+                self.beaten[name] = worker
             else:
+                self.beaten.pop(name, None)
                 self.changed[name] = worker
         return worker
 
@@ -74,6 +79,7 @@ class Batch:
             return None
         self._counts[None] = self._number(None) - 1
         self._counts[was[1]] = self._number(was[1]) - 1
+        self.beaten.pop(name, None)
         self.changed.pop(name, None)
         self.new.pop(name, None)
         self.gone.add(name)

@@ -20,6 +20,9 @@ UPDATE = (
     "UPDATE worker SET " + ", ".join(f"{column} = ?" for column in COLUMNS.split(", ")[1:]) + " WHERE worker_id = ?"
 )
 
+BEAT = "UPDATE worker SET stats = ?, last_heartbeat = ? WHERE worker_id = ?"
+"""All that a heartbeat changes."""
+
 SILENT = "max(" + ", ".join(f"ifnull(last_{what}, 0)" for what in ("heartbeat", "dequeue", "busy", "idle")) + ") < ?"
 """Nothing was heard of a worker since an instant."""
 

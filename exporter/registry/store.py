@@ -12,7 +12,7 @@ from exporter.records.registry import Registered
 from exporter.registry.batch import Batch, Held
 from exporter.registry.reader import Reader
 from exporter.registry.request import Accepted, Goodbye, Heartbeats, Outcome, Refused, Request
-from exporter.registry.rows import COLUMNS, INSERT, SILENT, UPDATE, cells, registered
+from exporter.registry.rows import BEAT, COLUMNS, INSERT, SILENT, UPDATE, cells, registered
 from exporter.registry.schema import FILE, TRIES, RegistryError, explaining, open_registry
 from exporter.sqlite import Connect, connect
 
@@ -27,7 +27,7 @@ LISTENED = 1.0
 DROPPED = 1000
 """The most silent workers that are dropped in one transaction."""
 
-SIZES = (256, 64, 16, 4, 1)
+SIZES = tuple(2**power for power in range(9))
 """How many workers are asked for at once: few sizes, so that SQLite need not parse each anew."""
 
 
@@ -85,6 +85,9 @@ class RegistryStore:
             batch = Batch(self._held(list(names)), self._count, self._most, self._per_client)
             outcomes = [batch.take(request, now) for request in requests]
             connection.executemany(UPDATE, [(*row[1:], row[0]) for row in map(cells, batch.changed.values())])
+            connection.executemany(
+                BEAT, [(each.stats, each.last_heartbeat, each.worker_id) for each in batch.beaten.values()]
+            )
             connection.executemany("DELETE FROM worker WHERE worker_id = ?", [(name,) for name in batch.gone])
             self._remember(batch.gone, now)
             connection.executemany(INSERT, [(*cells(worker), client) for worker, client in batch.new.values()])
@@ -145,14 +148,13 @@ class RegistryStore:
     def _held(self, names: Sequence[str]) -> dict[str, Held]:
         """Those workers that there are, with their clients."""
         held: dict[str, Held] = {}
-        start = 0
-        while start < len(names):
-            size = next(size for size in SIZES if size <= max(1, len(names) - start))
+        for start in range(0, len(names), SIZES[-1]):
+            asked = names[start : start + SIZES[-1]]
+            size = next(size for size in SIZES if size >= len(asked))
             wanted = ", ".join("?" * size)
             statement = f"SELECT {COLUMNS}, client FROM worker WHERE worker_id IN ({wanted})"
-            for row in self._connection.execute(statement, names[start : start + size]):
+            for row in self._connection.execute(statement, [*asked, *[None] * (size - len(asked))]):
                 held[row[0]] = (registered(row), row[13])
-            start += size
         return held
 
     def _count(self, client: str | None) -> int:

@@ -149,8 +149,9 @@ def test_a_usual_heartbeat_needs_no_task(name: str, registry: Registry) -> None:
     scope = {"method": "POST", "path": f"{W}/a", "headers": headers, "client": ("10.0.0.1", 1)}
 
     async def short() -> tuple[int, bytes] | None:
-        answered: asyncio.Future[tuple[int, bytes]] = asyncio.get_running_loop().create_future()
-        taken = registry.api.shorten(scope, body, lambda code, fields, said: answered.set_result((code, said)))
+        loop = asyncio.get_running_loop()
+        answered: asyncio.Future[tuple[int, bytes]] = loop.create_future()
+        taken = registry.api.shorten(scope, body, lambda code, fields, said: answered.set_result((code, said)), loop)
         return await answered if taken else None
 
     said = asyncio.run(short())
