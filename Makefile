@@ -14,7 +14,7 @@ demo: $(VENV)/run  ## A simulated fleet, and an exporter that polls it
 test: $(VENV)/test tests/.set-up  ## Everything: lint, generated files, unit, golden, real Prometheus, Alertmanager, store
 	$(MAKE) lint
 	$(BIN)/python -m pytest -n 2 tests/fuzz tests/golden tests/unit $(ARGS)
-	$(BIN)/python -m pytest tests/real $(ARGS)
+	$(BIN)/python -m pytest -n 3 --dist loadfile tests/real $(ARGS)
 
 test-full: $(VENV)/test tests/.set-up  ## The same with full counts and full-length scenarios
 	ROLLCALL_FULL=1 ROLLCALL_EXAMPLES=$${ROLLCALL_EXAMPLES:-3000} $(BIN)/python -m pytest --timeout=1200 $(ARGS)

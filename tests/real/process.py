@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -37,10 +39,11 @@ def wait_until(condition: Callable[[], T | None], what: str, seconds: float = PA
 
 
 def free_port() -> int:
-    """A port on 127.0.0.1 that nobody listened on a moment ago."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-    return port
+    """A port on 127.0.0.1 that nobody listened on a moment ago; below those that Linux gives out by itself."""
+    while True:
+        port = 11_000 + secrets.randbelow(32_768 - 11_000)
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 def missing(reason: str) -> NoReturn:
