@@ -51,6 +51,6 @@ $(VENV)/test: pyproject.toml
 	$(BIN)/python -m pip install -qq --disable-pip-version-check --editable '.[test]'
 	@touch $@ $(VENV)/run
 
-tests/.set-up: tests/set_up.sh
+tests/.set-up: tests/set_up.sh tests/grafana/package-lock.json
 	PYTHON="$(PYTHON)" sh tests/set_up.sh components .cache
 	@touch $@

@@ -19,12 +19,12 @@ SEVERITIES = (
 def alerts(size: Size) -> Panel:
     """Alerts of the chosen fleets that fire or are about to, those that fire first, then the newest."""
     columns = [
-        Column("alertname", "Alert", width=180),
-        Column("alertstate", "State", badges=STATES, width=75),
-        Column("severity", "Severity", badges=SEVERITIES, width=80),
-        Column("Value #B", "Since", unit="dateTimeFromNow", width=135),
+        Column("alertname", "Alert", width=205),
+        Column("alertstate", "State", badges=STATES, width=85),
+        Column("severity", "Severity", badges=SEVERITIES, width=100),
+        Column("Value #B", "Since", unit="dateTimeFromNow", width=150),
         Column("fleet", "Fleet", width=75),
-        Column("worker", "Runner", links=(links.runner_of_row(worker="Runner", fleet="Fleet"),), width=145),
+        Column("worker", "Runner", links=(links.runner_of_row(worker="Runner", fleet="Fleet"),), width=170),
         Column("about", "Or about"),
         Column("Value #A", "Rank", hidden=True),
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from grafana.states import AMBER, GREEN, RED
@@ -21,19 +22,28 @@ class Annotation:
     shown: bool = True
 
 
+def _begins(expr: Callable[[str], str], labels: str) -> str:
+    """Where `expr` has an answer and had none a moment ago: Grafana makes a band over all of a chart of one that lasts.
+
+    The argument of `expr` stands behind every range or selector.
+    """
+    return f"{expr('')} unless on ({labels}) {expr(' offset $__interval')}"
+
+
 def _moved(direction: str) -> str:
-    """How many workers went to, or came from, unknown within a few scrapes; nothing where none did."""
+    """How many workers went to, or came from, unknown within a few scrapes."""
     other = {"to": "from", "from": "to"}[direction]
-    counter = f'rollcall_worker_status_transitions_total{{{FLEETS},{direction}="unknown"}}'
-    return f"sum by (fleet) (max by (fleet, {other}) (increase({counter}[$__rate_interval]))) > 0"
+    counter = f'rollcall_worker_status_transitions_total{{{FLEETS},{direction}="unknown"}}[$__rate_interval]'
+    return _begins(lambda at: f"(sum by (fleet) (max by (fleet, {other}) (increase({counter}{at}))) > 0)", "fleet")
 
 
 _FIRING = 'ALERTS{alertstate="firing",alertname!="Watchdog",fleet=~"$fleet|"}'
-_FIRED = 'unless on (alertname, fleet, severity) ALERTS{alertstate="firing"} offset $__rate_interval'
+_LOST = f"max by (fleet) (fleet:rollcall_nodes_lost:sum{{{FLEETS}}}"
+_WAKES = f"rollcall_wakes_total{{{FLEETS}}}[$__rate_interval]"
 
 ALERTS = Annotation(
     "Alerts",
-    f"max by (alertname, fleet, severity) ({_FIRING} {_FIRED})",  # the beginning: a region would shade all of a chart
+    _begins(lambda at: f"max by (alertname, fleet, severity) ({_FIRING}{at})", "alertname, fleet, severity"),
     RED,
     "{{alertname}} begins to fire",
     "{{fleet}} ({{severity}})",
@@ -45,15 +55,17 @@ WORKERS_BACK = Annotation(
 )
 NODES_LOST = Annotation(
     "Nodes are lost",
-    f"delta(fleet:rollcall_nodes_lost:sum{{{FLEETS}}}[$__rate_interval]) > 0",
+    f"{_LOST}) > {_LOST} offset $__interval)",
     RED,
     "nodes gone or no longer confirmed",
     "in fleet {{fleet}}",
 )
 WAKES = Annotation(
     "Wakes end",
-    "sum by (fleet, result) (max by (fleet, provider, result) "
-    f"(increase(rollcall_wakes_total{{{FLEETS}}}[$__rate_interval]))) > 0",
+    _begins(
+        lambda at: f"(sum by (fleet, result) (max by (fleet, provider, result) (increase({_WAKES}{at}))) > 0)",
+        "fleet, result",
+    ),
     AMBER,
     "a wake ended: {{result}}",
     "in fleet {{fleet}}",

@@ -91,8 +91,8 @@ def _capacity() -> Line:
         "VRAM can be had at once, wakeable VRAM takes a wake."
     )
     return (
-        time_series("VRAM ledgers", description, ledgers, Size(12, 8), unit="decbytes", stacked=True),
-        alerts(Size(12, 8)),
+        time_series("VRAM ledgers", description, ledgers, Size(10, 8), unit="decbytes", stacked=True),
+        alerts(Size(14, 8)),
     )
 
 

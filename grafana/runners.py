@@ -103,7 +103,7 @@ def _now() -> Line:
         stat("Runners now", status_help, by_status, Size(6, 4)),
         stat("Unknown runners", silent_help, silent, Size(5, 4)),
         stat("Queue", queue_help, queue, Size(5, 4)),
-        stat("Busy share", busy_help, busy, Size(4, 4), unit="percentunit", trend=True),
+        stat("Busy share", busy_help, busy, Size(4, 4), unit="percentunit"),
         stat("Heartbeats on time", on_time_help, on_time, Size(4, 4), unit="percentunit", empty="no runner"),
     )
 

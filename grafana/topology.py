@@ -107,7 +107,8 @@ def _nodes() -> Panel:
     return table(
         "Nodes",
         f"Every node that is listed, up to {queries.ROWS}, those in doubt first. Basis tells whose view gives the "
-        "state: the node's own, a quorum of peers, or a single one; views counts the consoles that see it.",
+        "state: the node's own, a quorum of peers, or a single one; views counts the consoles that see it. Models are "
+        "those that it hosts, alone or a part of.",
         [queries.ROW, queries.ROW_INFO, queries.VRAM, queries.SINCE, queries.MODELS, queries.VIEWS],
         columns,
         Size(24, 10),

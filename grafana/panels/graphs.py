@@ -54,7 +54,9 @@ def ring_graph(
     refs = ["nodes", *numbers]
     renamed = [_calculated(f"Value #{field}", "*", 1, field, [*refs, "joinByField.*"]) for field in numbers]
     join = {"id": "joinByField", "filter": _only(refs), "options": {"byField": "id", "mode": "inner"}}
-    return _graph(builder, title, description, size, [join, *renamed], empty, legend or {}, links)
+    # What is drawn later lies above: the shade below a node's name would hide a part of the nodes below it.
+    downwards = {"id": "sortBy", "filter": _only([*refs, "joinByField.*"]), "options": {"sort": [{"field": "fixedy"}]}}
+    return _graph(builder, title, description, size, [join, *renamed, downwards], empty, legend or {}, links)
 
 
 def hub_graph(

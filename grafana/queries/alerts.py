@@ -18,7 +18,8 @@ _LISTED = f'topk({ROWS}, 1 + max by ({BY}) ({FIRING}) or max by ({BY}) (ALERTS{{
 
 
 def _about(expr: str, *labels: str) -> str:
-    """`expr` with the label `about` instead of those that name a thing."""
+    """`expr` with the label `about` instead of those that name a thing; a dash where there is none of them."""
+    expr = f'label_replace({expr}, "about", "–", "", "")'
     for name in reversed(THINGS):
         expr = f'label_replace({expr}, "about", "$1", "{name}", "(.+)")'
     return f"max by ({', '.join(('alertname', 'severity', 'fleet', 'worker', 'about', *labels))}) ({expr})"

@@ -97,19 +97,19 @@ _FROM_HERE = (
 )
 
 
-_TURN = 'fleet_node:rollcall_node_turn:max{node!="$observer"}'
+_TURN = (
+    '(fleet_node:rollcall_node_turn:max{node!="$observer"}'
+    " + on (fleet, node) 0.175 * (1 - fleet_node:rollcall_node_reach:max))"
+)
+"""Rings are turned a bit against each other, so that no node hides the edge of one behind it."""
 
 
 def _place(function: str, radius: int, lift: int) -> str:
     """A coordinate of each node of the graph, in pixels; the observer is in the middle.
 
-    The rings are wider than high, so nodes are moved from the sides towards the top and bottom, where there is more
-    room for what is written below each.
+    The rings are wider than high, so that nodes side by side are as far apart as what is written below each is wide.
     """
-    ring = (
-        f"{radius} * fleet_node:rollcall_node_reach:max * on (fleet, node)"
-        f" {function}({_TURN} + 0.15 * sin(2 * {_TURN}))"
-    )
+    ring = f"{radius} * fleet_node:rollcall_node_reach:max * on (fleet, node) {function}({_TURN})"
     middle = '0 * fleet_node:rollcall_node_reach:max{node="$observer"}'
     many = f"(1 + 0.2 * (count by (fleet) ({_DRAWN}) > bool 14))"
     placed = f"(({ring} or {middle}) and on (fleet, node) {_DRAWN}) * on (fleet) group_left () {many}"
@@ -127,7 +127,7 @@ MESH_NODES = _or_nobody(
 MESH_X, MESH_Y = _place("cos", MESH_RADII[0], 0), _place("sin", MESH_RADII[1], LIFT)
 _RADIUS = (
     f"max by (id) ({_labelled(_DRAWN, id='$node')} * 0 + on (fleet) group_left ()"
-    f" clamp(400 / clamp(count by (fleet) ({_DRAWN}), 1, 30), 18, 40))"
+    f" clamp(360 / clamp(count by (fleet) ({_DRAWN}), 1, 30), 18, 40))"
 )
 MESH_RADIUS = f"({_RADIUS}) or on () 30 * {_labelled('vector(1)', id='none')}"
 MESH_EDGES = _joined(_labelled(f"({_LINKS})", source="$node", target="$peer", mainstat="$rtt"), "id", "node", "peer")

@@ -28,6 +28,7 @@ GONE = "no console lists it any more"
 GHOST = "only hearsay is left of it: nobody has measured a latency to it for two minutes"
 UNCONFIRMED = "peers list it, but its own console is silent or nobody measures a latency to it"
 CORRECTED = "it says $1, though a model is assigned to it and none is ready"
+CORRECTED_STAGE = "it says $1, though it holds a ready stage of a split model"
 
 
 # Now
@@ -56,16 +57,22 @@ _BY_RULE = (
     f'label_join(({_MEANING}) * on (fleet, node) group_left (witness) {_WITNESS}, "why", ", ", "meaning", "witness")'
 )
 _REPORTED = f"max by (fleet, node, reported) (rollcall_node_state_overridden{{{THIS}}})"
-_BY_CORRECTION = (
-    f"label_replace({_REPORTED} and on (fleet, node) ({CONDITION} == {NODE_CONDITION['loading'].number}), "
-    f'"why", "{CORRECTED}", "reported", "(.*)")'
-)
+
+
+def _corrected(state: str, sentence: str) -> str:
+    """Where the node's word was corrected to this state."""
+    node = f"on (fleet, node) ({CONDITION} == {NODE_CONDITION[state].number})"
+    return f'label_replace({_REPORTED} and {node}, "why", "{sentence}", "reported", "(.*)")'
+
+
+_STAGE = f"{_corrected('serving', CORRECTED_STAGE)} and on (fleet, node) rollcall_node_stage{{{THIS}}}"
 _WHY = " or on (fleet, node) ".join(
     (
         f'label_replace({CONDITION} == 7, "why", "{GONE}", "", "")',
         f'label_replace({CONDITION} == 6, "why", "{GHOST}", "", "")',
         f'label_replace({CONDITION} == 5, "why", "{UNCONFIRMED}", "", "")',
-        _BY_CORRECTION,
+        _corrected("loading", CORRECTED),
+        f"({_STAGE})",
         _BY_RULE,
     )
 )

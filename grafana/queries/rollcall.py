@@ -78,7 +78,8 @@ WENT_DOWN = (
 )
 """2 while up, 1 while down, of the sources that were down at some time of the range."""
 
-_OLD = f"max_over_time((time() - rollcall_source_last_success_timestamp_seconds{{{SOURCES}}})[$__range:1m] @ end())"
+_AGES = f"(time() - rollcall_source_last_success_timestamp_seconds{{{SOURCES}}})[$__range:$__interval]"
+_OLD = f"max_over_time({_AGES} @ end())"
 _SLOW = f"avg_over_time(rollcall_source_read_duration_seconds{{{SOURCES}}}[$__range] @ end())"
 OLDEST = f"{_AGE} and on ({_KEY}) topk(10, max by ({_KEY}) ({_OLD}))"
 SLOWEST = f"{_TOOK} and on ({_KEY}) topk(10, max by ({_KEY}) ({_SLOW}))"

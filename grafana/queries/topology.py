@@ -27,11 +27,13 @@ DISAGREE = or_zero(f'count(max by (fleet, node) (rollcall_node_views_disagree{{{
 # A band and a row per node
 _CLIENT = f'rollcall_node_state{{{FLEETS},state="client"}} == 1'
 _FEW = f"(last_over_time(rollcall_node_ordinal{{{FLEETS}}}[1h]) < {PLACES})"
+_WAS_CLIENT = f'last_over_time(rollcall_node_state{{{FLEETS},state="client"}}[5m]) == 1'
 HISTORY = (
-    f"{named(f'({CONDITION} and on (fleet, node) {_FEW} unless on (fleet, node) ({_CLIENT}))')}"
+    f"{named(f'({CONDITION} and on (fleet, node) {_FEW} unless on (fleet, node) ({_WAS_CLIENT}))')}"
     f" or max by (fleet, name) ({named(f'({CONDITION} and on (fleet, node) ({_CLIENT}))')})"
 )
-"""A client has a new id whenever it starts, so all clients of a name are one band."""
+"""A client has a new id whenever it starts, so all clients of a name are one band; a condition that is recorded lasts a
+moment longer than the state."""
 
 _ROWS = f"topk({ROWS}, {LISTED})"
 ROW = named(_ROWS)
@@ -43,7 +45,8 @@ def _of_row(expr: str) -> str:
 
 ROW_INFO = _of_row(INFO)
 SINCE = _of_row(f"1000 * max by (fleet, node) (rollcall_node_state_since_timestamp_seconds{{{FLEETS}}})")
-MODELS = _of_row(f'max by (fleet, node, model) (rollcall_node_model{{{FLEETS},relation="hosted"}})')
+_HOSTED = f'rollcall_node_model{{{FLEETS},relation="hosted"}} or rollcall_node_stage{{{FLEETS}}}'
+MODELS = _of_row(f"max by (fleet, node, model) ({_HOSTED})")
 VRAM = _of_row(f"max by (fleet, node) (rollcall_node_vram_bytes{{{FLEETS}}})")
 VIEWS = _of_row(f"sum by (fleet, node) (max by (fleet, node, state) (rollcall_node_views{{{FLEETS}}}))")
 

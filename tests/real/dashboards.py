@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from tests.real.monitoring import Prometheus
-from tests.unit.boards import LABEL_VALUES, Query, choices, queries
+from tests.unit.boards import BOARDS, LABEL_VALUES, Query, choices, panels, queries
 
-RANGE = 60
+RANGE = 120
 """Seconds that a range query covers, until now."""
 
 STEP = 5
@@ -22,11 +22,33 @@ Series = list[dict[str, str]]
 
 
 class Answer(NamedTuple):
-    """What a query was answered: the series, and an error where there was one."""
+    """What a query was answered: the `result` of Prometheus' API, and an error where there was one."""
 
     query: Query
-    series: Series
+    result: list[Any]
     error: str | None
+
+    @property
+    def series(self) -> Series:
+        """The labels of each series."""
+        return [each["metric"] for each in self.result]
+
+
+class Told(NamedTuple):
+    """What a Prometheus told at one instant: the answers to all that each dashboard asks, by uid, and to `further`."""
+
+    boards: Mapping[str, list[Answer]]
+    further: Mapping[str, list[Any]]
+
+    def panels(self, board: dict[str, Any]) -> Iterator[tuple[dict[str, Any], dict[str, Answer]]]:
+        """Each panel of a dashboard that asks anything, with the answers by ref."""
+        found = {answer.query.place: answer for answer in self.boards[board["uid"]]}
+        for panel in panels(board):
+            if panel.get("targets"):
+                yield (
+                    panel,
+                    {t["refId"]: found[f"{board['uid']}: {panel['title']}: {t['refId']}"] for t in panel["targets"]},
+                )
 
 
 def filled(expr: str, values: Mapping[str, str]) -> str:
@@ -42,6 +64,11 @@ class Asker:
         self.preferred = preferred
         self.now = time.time()
 
+    def told(self, *further: str) -> Told:
+        """Ask all that the dashboards ask, and these further queries."""
+        boards = {uid: [*self.answers(board)] for uid, board in BOARDS.items()}
+        return Told(boards, {expr: self._instant(expr) for expr in further})
+
     def variables(self, board: dict[str, Any]) -> dict[str, str]:
         """What the variables of a dashboard would be at first: all, or the preferred choice, else the first."""
         values = {"datasource": "prometheus"}
@@ -55,7 +82,7 @@ class Asker:
         return values
 
     def _choice(self, variable: dict[str, Any], values: Mapping[str, str]) -> str:
-        found = self.prometheus.query(filled(choices(variable), values))
+        found = self._instant(filled(choices(variable), values))
         offered = [choice for each in found if (choice := _offered(variable, each["metric"], each["value"]))]
         if variable["sort"]:
             offered.sort()
@@ -72,14 +99,19 @@ class Asker:
         """What one query is answered."""
         expr = filled(query.expr, values)
         try:
-            if query.instant:
-                data = self.prometheus.api("query", query=expr, time=f"{self.now:.3f}")
-            else:
-                times = {"start": f"{self.now - RANGE:.3f}", "end": f"{self.now:.3f}", "step": str(STEP)}
-                data = self.prometheus.api("query_range", query=expr, **times)
+            result = self._instant(expr) if query.instant else self._range(expr)
         except AssertionError as error:
             return Answer(query, [], f"{error}: {expr}")
-        return Answer(query, [each["metric"] for each in data["result"]], None)
+        return Answer(query, result, None)
+
+    def _instant(self, expr: str) -> list[Any]:
+        result: list[Any] = self.prometheus.api("query", query=expr, time=f"{self.now:.3f}")["result"]
+        return result
+
+    def _range(self, expr: str) -> list[Any]:
+        times = {"start": f"{self.now - RANGE:.3f}", "end": f"{self.now:.3f}", "step": str(STEP)}
+        result: list[Any] = self.prometheus.api("query_range", query=expr, **times)["result"]
+        return result
 
 
 def _offered(variable: dict[str, Any], labels: dict[str, str], value: list[Any]) -> tuple[str, str] | None:

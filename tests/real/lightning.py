@@ -30,6 +30,10 @@ STATS = {
     "cpu_usage_pct": 37.5,
     "mem_used_gb": 21.5,
     "mem_total_gb": 125.5,
+    "disk_used_gb": 310.25,
+    "disk_total_gb": 1863.01,
+    "bytes_sent_mb": 812.5,
+    "bytes_recv_mb": 4096.5,
     "gpus": [{"gpu": "GPU 0", "util_pct": 91, "mem_used_mb": 61440, "mem_total_mb": 81559, "temp_c": 63}],
 }
 

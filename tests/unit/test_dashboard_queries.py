@@ -48,6 +48,7 @@ COUNTS: list[Sample] = [
 ]
 
 ALERT = 'alertname="RollcallWorkerUnknown",severity="warning",fleet="training",worker="Worker-0"'
+ABOUT_NOTHING = f'{ALERT},about="–"'
 DOWN = 'alertname="RollcallDown",severity="critical",about="a:1"'
 ALERTS: list[Sample] = [
     BUILD,
@@ -111,10 +112,10 @@ CASES = [
     pytest.param(
         ALERTS,
         alerts.ALERTS,
-        [(f'{{{ALERT},alertstate="firing"}}', 2), (f'{{{DOWN},alertstate="pending"}}', 1)],
+        [(f'{{{ABOUT_NOTHING},alertstate="firing"}}', 2), (f'{{{DOWN},alertstate="pending"}}', 1)],
         id="an alert about a worker, and one about an exporter",
     ),
-    pytest.param(ALERTS, alerts.SINCE, [(f"{{{ALERT}}}", 7000), (f"{{{DOWN}}}", 8000)], id="alerts since"),
+    pytest.param(ALERTS, alerts.SINCE, [(f"{{{ABOUT_NOTHING}}}", 7000), (f"{{{DOWN}}}", 8000)], id="alerts since"),
     pytest.param(
         MESH,
         f"round({graphs.MESH_X})",

@@ -32,6 +32,7 @@ def _why(samples: list[Sample], sentence: str, name: str) -> object:
 
 
 CORRECTED: Sample = (f'rollcall_node_state_overridden{{{NODE},reported="standby",instance="a"}}', 1)
+STAGE: Sample = (f'rollcall_node_stage{{{NODE},model="large",layers="16..32",instance="a"}}', 1)
 OBSERVERS: list[Sample] = [
     (f"fleet_node:rollcall_node_condition:max{{{NODE}}}", 1),
     ('rollcall_node_peer{fleet="eu",node="o1",peer="n1",latency="direct"}', 1),
@@ -84,6 +85,8 @@ CASES = [
     _why(_node(3, "quorum"), "it has no model, say most of the consoles that see it", "most peers' word"),
     _why(_node(2, "self", CORRECTED), node.CORRECTED.replace("$1", "standby"), "its word is corrected"),
     _why(_node(1, "self", CORRECTED), "a model is ready, says its own console", "a correction that is over"),
+    _why(_node(1, "self", CORRECTED, STAGE), node.CORRECTED_STAGE.replace("$1", "standby"), "a stage of a split model"),
+    _why(_node(1, "self", STAGE), "a model is ready, says its own console", "the first stage of a split model"),
     _why(_node(5), node.UNCONFIRMED, "nobody confirms it"),
     _why(_node(6), node.GHOST, "a ghost"),
     _why(_node(7), node.GONE, "gone"),

@@ -11,7 +11,6 @@ import yaml
 
 from tests.unit.boards import BOARDS, ROOT, of_panels, plain, queries
 from tests.unit.declared import DECLARED, RULE_FILES, rules
-from tests.unit.frames import displayed
 from tests.unit.promql import TARGET_LABELS, labels_of, undeclared
 
 TESTS = sorted(ROOT.glob("prometheus/tests/*.yml"))
@@ -85,19 +84,6 @@ def test_legends_are_labels_of_the_answer(panel: dict[str, Any]) -> None:
         assert named <= labels[target["refId"]]
         linked = set(re.findall(r"__field\.labels\.(\w+)", str(panel["fieldConfig"]["defaults"].get("links"))))
         assert not linked or linked & labels[target["refId"]]
-
-
-@EACH_PANEL
-def test_columns_and_overrides_name_what_is_there(panel: dict[str, Any]) -> None:
-    labels = _labels(panel)
-    if panel["type"] in ("table", "nodeGraph"):
-        names, missing = displayed(panel, labels)
-        assert missing == []
-    else:
-        names = {target.get("legendFormat") for target in panel.get("targets", ())}
-    for override in panel["fieldConfig"]["overrides"]:
-        if override["matcher"]["id"] == "byName":
-            assert override["matcher"]["options"] in names
 
 
 @EACH_PANEL

@@ -9,22 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.nvml.library import build
+
 NVML = Path(__file__).parent.parent / "nvml"
 ROOT = NVML.parent.parent
 UUIDS = [f"GPU-0000000{index}-1111-2222-3333-444444444444" for index in (0, 1)]
-
-
-def build(folder, *flags):
-    compiler = shutil.which("cc")
-    if compiler is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail("expected a C compiler named cc in CI, found none")
-        pytest.skip("no C compiler named cc")
-    folder.mkdir()
-    library = folder / "libnvidia-ml.so.1"
-    command = [compiler, "-shared", "-fPIC", "-O1", "-Wall", "-Wextra", "-Werror", *flags]
-    subprocess.run([*command, "-o", library, NVML / "stub.c"], check=True, timeout=60)
-    return library
 
 
 @pytest.fixture(scope="module")

@@ -112,9 +112,7 @@ def test_an_empty_panel_says_so_in_words(panel: dict[str, Any]) -> None:
 def test_panels_of_now_ask_once_and_panels_of_the_past_over_time(panel: dict[str, Any]) -> None:
     refs = [target["refId"] for target in panel.get("targets", ())]
     assert len(set(refs)) == len(refs)
-    over_time = (
-        panel["type"] in ("timeseries", "state-timeline", "heatmap") or panel["options"].get("graphMode") == "area"
-    )
+    over_time = panel["type"] in ("timeseries", "state-timeline", "heatmap")
     for target in panel.get("targets", ()):
         assert target["instant"] is not over_time
         assert target.get("format") == ("table" if panel["type"] in ("table", "nodeGraph") else None)
@@ -216,3 +214,12 @@ def test_a_dashboard_is_valid_json_without_repeated_keys() -> None:
 def test_there_is_something_to_check() -> None:
     assert all(list(panels(board)) for board in BOARDS.values())
     assert {links.FLEET, links.TOPOLOGY} <= BOARDS.keys()
+
+
+@pytest.mark.parametrize("uid", BOARDS)
+def test_every_dashboard_is_pictured(uid: str) -> None:
+    docs, name = HERE.parent / "docs", uid.removeprefix("rollcall-")
+    text = (docs / "DASHBOARDS.md").read_text("utf-8")
+    assert f"`{uid}`" in text
+    assert f"](pictures/{name}.png)" in text
+    assert (docs / f"pictures/{name}.png").stat().st_size < 250_000
