@@ -24,6 +24,7 @@ lint: $(VENV)/test  ## Formatter, linter, types, stale generated files
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/python -m exporter.catalogue --check
+	$(BIN)/python -m exporter.rules --check
 	$(BIN)/python -m grafana.build --check
 
 format: $(VENV)/test
@@ -32,6 +33,7 @@ format: $(VENV)/test
 
 generate: $(VENV)/test  ## Files that are made from code
 	$(BIN)/python -m exporter.catalogue
+	$(BIN)/python -m exporter.rules
 	$(BIN)/python -m grafana.build
 
 bench: $(VENV)/test tests/.set-up  ## CPU of a cycle beside prometheus-client's, heartbeats beside a LightningStore's

@@ -8,7 +8,9 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
+from queue import SimpleQueue
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -16,10 +18,16 @@ from exporter import __version__
 from exporter.log import FORMATS, LEVELS, set_up
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from exporter.config import Config, ConfigError
+    from exporter.reload import Outcome
 
 WRONG = 2
 """Exit status of a command line or a configuration that cannot be used."""
+
+RELOADING = signal.SIGHUP
+"""The signal that has the configuration loaded again."""
 
 ENDING = (signal.SIGTERM, signal.SIGINT)
 """The signals that end the exporter with status 0, at any time."""
@@ -68,6 +76,9 @@ def _parser() -> argparse.ArgumentParser:
     check = commands.add_parser("check-config", help="check a configuration file and say what is wrong with it")
     check.add_argument("file", metavar="FILE")
     check.set_defaults(run=_check)
+    _add_rules(
+        commands.add_parser("rules", help="print Prometheus' rules, with your own thresholds", allow_abbrev=False)
+    )
     _add_explain(commands.add_parser("explain", help="ask a running exporter why something is as it is"))
     _add_demo(commands.add_parser("demo", help="simulate a fleet on loopback that an exporter can poll"))
     _add_agent(
@@ -84,6 +95,14 @@ def _parser() -> argparse.ArgumentParser:
 def _add_log(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--log.level", dest="level", choices=LEVELS, default="info", help="default: %(default)s")
     parser.add_argument("--log.format", dest="form", choices=FORMATS, default="logfmt", help="default: %(default)s")
+
+
+def _add_rules(rules: argparse.ArgumentParser) -> None:
+    rules.add_argument(
+        "--values", metavar="FILE", help="thresholds that differ from exporter/rules/values.yml (default: none do)"
+    )
+    rules.add_argument("--directory", metavar="DIR", help="write a file for each topic there (default: print them all)")
+    rules.set_defaults(run=_rules)
 
 
 def _add_agent(agent: argparse.ArgumentParser) -> None:
@@ -151,7 +170,9 @@ def _serve(options: argparse.Namespace) -> int:
 
     The kernel does not deliver a signal without a handler to PID 1, and what goes on after the server's end needs none.
     """
+    hangups: SimpleQueue[Future[Outcome] | None] = SimpleQueue()
     with contextlib.ExitStack() as undo:
+        undo.callback(signal.signal, RELOADING, signal.signal(RELOADING, lambda *_: hangups.put(None)))
         for number in ENDING:
             undo.callback(signal.signal, number, signal.signal(number, _leave))
         from exporter.config import ConfigError
@@ -162,7 +183,8 @@ def _serve(options: argparse.Namespace) -> int:
             config = _config(options)
         except ConfigError as error:
             return _wrong(error)
-        status = serve(config)
+        load = partial(_config, options) if options.config is not None else None
+        status = serve(config, load, hangups)
         for number in ENDING:
             signal.signal(number, signal.SIG_IGN)
         undo.pop_all()
@@ -216,6 +238,16 @@ def _check(options: argparse.Namespace) -> int:
         return _wrong(error)
     sys.stdout.write(f"{options.file}: ok\n")
     return 0
+
+
+def _rules(options: argparse.Namespace) -> int:
+    from exporter.config import ConfigError
+    from exporter.rules.command import run
+
+    try:
+        return run(options.values, options.directory, sys.stdout, sys.stderr)
+    except ConfigError as error:
+        return _wrong(error)
 
 
 def _explain(options: argparse.Namespace) -> int:

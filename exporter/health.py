@@ -52,7 +52,7 @@ class SourceHealth:
     def records(self) -> Iterator[Record]:
         """The source's rows; none before its first attempt, none of a default source that never answered."""
         source = self.source
-        if not self.attempted or (source.optional and not self.answered):
+        if not self.attempted or (source.pace.optional and not self.answered):
             return
         key = (source.fleet, source.name, source.kind)
         yield SourceReading(

@@ -26,7 +26,7 @@ class Scraped(NamedTuple):
 
 
 class Scrape:
-    """Answers scrapes; `snapshot` gives the current one, `families` are those that are read live.
+    """Answers scrapes; `snapshot` gives the current one, `families` are those that are read live, and may change.
 
     `own` gives tables of what the process counts of itself, beside those that are always there.
     """
@@ -40,7 +40,7 @@ class Scrape:
     ) -> None:
         self._snapshot = snapshot
         self._collection = collection
-        self._families = tuple(families)
+        self.families = tuple(families)
         self._own = own
         self._build = (Build(__version__, platform.python_version()),)
         self._registry = CollectorRegistry()
@@ -64,5 +64,5 @@ class Scrape:
             FamilySeries: snapshot.series,
             Exposed: (Exposed(snapshot.size),),
         }
-        own = render_tables(self._families, {**machine, **self._own(), **itself}, form)
+        own = render_tables(self.families, {**machine, **self._own(), **itself}, form)
         return own + render_client(self._registry.collect(), form) + form.end

@@ -7,7 +7,7 @@ import contextlib
 import re
 import signal
 import socket
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from functools import partial
 
 import uvicorn
@@ -29,6 +29,12 @@ GRACE = 0.7
 PIECE = 2**18
 """Bytes written at once; between two pieces the server waits for a slow client to take what was written."""
 
+
+Reload = Callable[[], Awaitable[tuple[int, str]]]
+"""Has the configuration loaded again; gives status and text."""
+
+RELOADING = ("POST", "PUT")
+"""The methods that ask for a reload, as Prometheus has them."""
 
 Explain = Callable[[str, str | None], tuple[int, bytes]]
 """Gives status and JSON for a name and a fleet, None for any; threads call it."""
@@ -75,11 +81,14 @@ def application(
     *,
     mounts: Mapping[str, ASGIApp] | None = None,
     local: bool = False,
+    reload: Reload | None = None,
 ) -> ASGIApp:
     """The ASGI application; `ready` tells whether the poller turns, `page` renders the landing page.
 
     `explain` has what explains `nodes` and `workers`, by the part of the path that names them; `mounts` what else is
     served, by the start of the path. A `local` server, on loopback, shows pages only to who calls it so.
+
+    Whoever reaches it may have it `reload`, where it can: it follows the file that it was started with, and no other.
     """
     mounted = tuple((mounts or {}).items())
     pages = _pages(ready, page, explain)
@@ -91,7 +100,9 @@ def application(
                 if scope["path"].startswith(start):
                     await app(scope, receive, send)
                     return
-            if scope["method"] not in READING:
+            if scope["path"] == "/-/reload" and reload:
+                await _reload(reload, scope, receive, send)
+            elif scope["method"] not in READING:
                 await _send(send, 405, [(b"allow", ", ".join(READING).encode()), (b"content-length", b"0")], [])
             elif scope["path"] == "/metrics":
                 await _metrics(scrape, scope, send)
@@ -147,6 +158,15 @@ def _explanations(explain: Mapping[str, Explain]) -> list[Route]:
         # Starlette's `path` convertor ends at a newline, which an id may have.
         route.path_regex = re.compile(route.path_regex.pattern, re.DOTALL)
     return routes
+
+
+async def _reload(reload: Reload, scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["method"] not in RELOADING:
+        refusal = PlainTextResponse("Expected POST or PUT.\n", 405, {"Allow": ", ".join(RELOADING)})
+        await refusal(scope, receive, send)
+        return
+    status, text = await reload()
+    await PlainTextResponse(text, status)(scope, receive, send)
 
 
 async def _metrics(scrape: Scrape, scope: Scope, send: Send) -> None:

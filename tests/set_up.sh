@@ -1,7 +1,9 @@
 #!/bin/sh
 # Sets up what the tests run against. Installs from Debian where it may, and says what is missing where it may not.
 #   set_up.sh venv DIR        a virtual environment in DIR
-#   set_up.sh components DIR  Prometheus, Alertmanager, a C compiler; a LightningStore in DIR/lightning, Node in DIR/node
+#   set_up.sh components DIR  Prometheus, Alertmanager, a C compiler; a LightningStore in DIR/lightning; Node in DIR/node; and
+#                             in DIR/newest promtool and amtool of Debian's newest release that they run on, without
+#                             installing it
 set -eu
 
 PYTHON=${PYTHON:-python3}
@@ -27,6 +29,34 @@ venv() {
     "$PYTHON" -m venv "$1" 2>/dev/null || { debian python3-venv && rm -rf "$1" && "$PYTHON" -m venv "$1"; }
 }
 
+# apt with lists and packages of its own, so that nothing of another release can be installed by accident.
+apart() {
+    here=$(cd "$1" && pwd)
+    shift
+    "$@" -o Dir::Etc::SourceList="$here/sources.list" -o Dir::Etc::SourceParts=- -o Dir::State::Lists="$here/lists" \
+        -o Dir::Cache="$here/cache" -o APT::Sandbox::User=root -o Acquire::Languages=none \
+        -o Acquire::IndexTargets::deb::DEP-11::DefaultEnabled=false
+}
+
+newest() {
+    "$1/usr/bin/promtool" --version >/dev/null 2>&1 && "$1/usr/bin/amtool" --version >/dev/null 2>&1 && return
+    command -v apt-get >/dev/null && command -v dpkg-deb >/dev/null || return 1
+    # shellcheck disable=SC1091
+    codename=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
+    # shellcheck disable=SC2016
+    mirror=$(apt-get indextargets --format '$(REPO_URI)' "Release: $codename" 'Component: main' | head -n 1)
+    for release in sid trixie; do
+        rm -rf "$1" && mkdir -p "$1/lists/partial" "$1/cache/archives/partial"
+        echo "deb $mirror $release main" >"$1/sources.list"
+        apart "$1" apt-get --quiet --quiet update &&
+            (cd "$1" && apart . apt-get --quiet --quiet download promtool prometheus-alertmanager) &&
+            for package in "$1"/*.deb; do dpkg-deb --extract "$package" "$1" || return 1; done
+        rm -rf "$1"/*.deb "$1/lists" "$1/cache"
+        "$1/usr/bin/promtool" --version >/dev/null 2>&1 && "$1/usr/bin/amtool" --version >/dev/null 2>&1 && return
+    done
+    return 1
+}
+
 components() {
     wanted=
     command -v promtool >/dev/null || wanted="$wanted prometheus"
@@ -36,6 +66,7 @@ components() {
         # shellcheck disable=SC2086
         debian $wanted || echo "set_up: the tests that need$wanted are skipped" >&2
     fi
+    newest "$1/newest" || echo "set_up: no newer promtool, the tests that need one are skipped" >&2
     # A store has pins of its own that clash with the exporter's, hence its own environment.
     lightning="$1/lightning"
     if ! "$lightning/bin/python" -c 'import agentlightning' 2>/dev/null; then

@@ -39,6 +39,7 @@ __all__ = [
     "parse",
     "parse_address",
     "parse_duration",
+    "text_of",
     "unsafe",
 ]
 
@@ -133,14 +134,18 @@ def default_config() -> Config:
 
 def load(path: Path, environ: Mapping[str, str]) -> Config:
     """Read a configuration file and the files it names; raises ConfigError with every problem it has."""
+    return parse(text_of(path), str(path), environ, _read_text)
+
+
+def text_of(path: Path) -> str:
+    """Read a file of YAML; raises ConfigError where it cannot be read, or is not UTF-8."""
     try:
-        text = _read_text(path)
+        return _read_text(path)
     except OSError as error:
         raise ConfigError(f"{path}: expected a readable file, got: {error.strerror or 'an error'}") from None
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
         raise ConfigError(f"expected UTF-8, got the byte 0x{error.object[error.start]:02X} ({path}:{line})") from None
-    return parse(text, str(path), environ, _read_text)
 
 
 def parse(text: str, name: str, environ: Mapping[str, str], read_file: Callable[[Path], str]) -> Config:

@@ -6,6 +6,7 @@ from exporter.families.family import info, value
 from exporter.records import (
     Build,
     CollectorReading,
+    ConfigLoad,
     Exposed,
     FamilySeries,
     RegistryRejections,
@@ -47,6 +48,18 @@ ITSELF = (
         CollectorReading,
         "duration_seconds",
         "How long a collector of this host took.",
+    ),
+    value(
+        "rollcall_config_last_reload_successful",
+        ConfigLoad,
+        "successful",
+        "1 if the last load of the configuration, at the start or later, succeeded, else 0: an older one is followed.",
+    ),
+    value(
+        "rollcall_config_last_reload_success_timestamp_seconds",
+        ConfigLoad,
+        "succeeded",
+        "When the configuration that is followed was loaded.",
     ),
     value("rollcall_series", FamilySeries, "series", "Series of a family that come from sources, as exposed."),
     value(

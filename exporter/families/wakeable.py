@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from exporter.families.family import Family, OneOf, info, value
-from exporter.records import WAKEABLE_STATES, WakeableCount, WakeableModel, WakeableNode, WakeCount
+from exporter.records import (
+    WAKEABLE_STATES,
+    WakeableBecomes,
+    WakeableCount,
+    WakeableModel,
+    WakeableNode,
+    WakeCount,
+)
 
 COUNTS = (
     value(
@@ -38,6 +45,12 @@ WAKEABLES = (
         WakeableModel,
         (),
         "1 for each model that a wakeable node would serve.",
+    ),
+    info(
+        "rollcall_wakeable_becomes",
+        WakeableBecomes,
+        ("node", "hostname"),
+        "1 where an inventory says which node a wakeable one becomes once awake, by its id or by its host name.",
     ),
     value(
         "rollcall_wakeable_wake_eta_seconds",

@@ -25,6 +25,6 @@ def landing(health: Sequence[SourceHealth]) -> str:
             "result": each.result or "not read yet",
         }
         for each in health
-        if each.answered or not each.source.optional
+        if each.answered or not each.source.pace.optional
     ]
     return template.render(version=__version__, sources=sources)

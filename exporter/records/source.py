@@ -66,6 +66,13 @@ class Build(Record, frozen=True, gc=False):
     python: str
 
 
+class ConfigLoad(Record, frozen=True, gc=False):
+    """How the last load of the configuration went, and when one went well, in Unix seconds."""
+
+    successful: int
+    succeeded: float
+
+
 class Exposed(Record, frozen=True, gc=False):
     """The size of the exposed text that comes from sources."""
 

@@ -45,6 +45,16 @@ class WakeableModel(Record, frozen=True, gc=False):
     model: str
 
 
+class WakeableBecomes(Record, frozen=True, gc=False):
+    """Which node a wakeable one becomes, where that is said: one of a host name, or one of an id."""
+
+    KEY = ("fleet", "logical_id")
+    fleet: str
+    logical_id: str
+    node: str | None
+    hostname: str | None
+
+
 class WakeableCount(Record, frozen=True, gc=False):
     """How many wakeable nodes of a fleet are in a state."""
 

@@ -14,7 +14,7 @@ from exporter.records import ROLLOUT_STATUSES, Attempt, RolloutCount, Store, Wor
 from exporter.records.reading import StoreReading
 from exporter.sources.fetch import Door, Fetched, Resolver
 from exporter.sources.lightning_payload import parse_attempts, parse_rollouts, parse_uptime, parse_workers
-from exporter.sources.source import Deadline, SourceError
+from exporter.sources.source import Deadline, Pace, SourceError
 
 API = "/v1/agl"
 PAGE = 500
@@ -46,7 +46,7 @@ class Asked(Protocol):
 
 
 class LightningStore:
-    """The source of one store. Times are in seconds; `clock` gives Unix time where the store names no Date.
+    """The source of one store. `clock` gives Unix time where the store names no Date.
 
     `connect` opens what answers a read within its deadline; by default a `Session` with the endpoint. Between two
     reads the source keeps the attempt that each worker held, to tell why a store gave up on one.
@@ -59,21 +59,15 @@ class LightningStore:
         fleet: str,
         endpoint: Endpoint,
         resolve: Resolver,
+        pace: Pace,
         *,
-        interval: float,
-        timeout: float,
-        stale_after: float,
-        optional: bool = False,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
         connect: Callable[[Deadline], AbstractContextManager[Asked]] | None = None,
     ) -> None:
         self.fleet = fleet
         self.name = endpoint.name
-        self.interval = interval
-        self.timeout = timeout
-        self.stale_after = stale_after
-        self.optional = optional
+        self.pace = pace
         self._connect = connect or Door(endpoint, resolve)
         self._clock = clock
         self._monotonic = monotonic
@@ -110,7 +104,7 @@ class LightningStore:
         once a second), so that the end of an outage is at least as much later as our own clock says.
         """
         now = self._monotonic()
-        if self._last is not None and now - self._last[0] > self.stale_after:
+        if self._last is not None and now - self._last[0] > self.pace.stale_after:
             before, start = self._last
             self._outage = (start, max(read_at, start + now - before))
         self._last = (now, read_at)

@@ -21,7 +21,7 @@ from exporter.sources.decode import Name, envelope, items, sound
 from exporter.sources.fetch import Door, Resolver
 from exporter.sources.gigabytes import in_bytes
 from exporter.sources.model_names import model_names
-from exporter.sources.source import Deadline, SourceError
+from exporter.sources.source import Deadline, Pace, SourceError
 
 SCHEMA = Path(__file__).with_name("inventory.schema.json")
 """The JSON Schema of an inventory."""
@@ -57,17 +57,14 @@ Version = tuple[int, ...]
 
 
 class InventoryFile:
-    """The source of one inventory file, which is read again when it changes. Times are in seconds."""
+    """The source of one inventory file, which is read again when it changes."""
 
     kind = "inventory"
-    optional = False
 
-    def __init__(self, fleet: str, path: Path, *, interval: float, timeout: float, stale_after: float) -> None:
+    def __init__(self, fleet: str, path: Path, pace: Pace) -> None:
         self.fleet = fleet
         self.name = path.name
-        self.interval = interval
-        self.timeout = timeout
-        self.stale_after = stale_after
+        self.pace = pace
         self._path = path
         self._last: tuple[Version, InventoryReading | SourceError] | None = None
 
@@ -105,26 +102,14 @@ class InventoryFile:
 
 
 class InventoryServer:
-    """The source of one inventory that a server gives as JSON. Times are in seconds."""
+    """The source of one inventory that a server gives as JSON."""
 
     kind = "inventory"
-    optional = False
 
-    def __init__(
-        self,
-        fleet: str,
-        endpoint: Endpoint,
-        resolve: Resolver,
-        *,
-        interval: float,
-        timeout: float,
-        stale_after: float,
-    ) -> None:
+    def __init__(self, fleet: str, endpoint: Endpoint, resolve: Resolver, pace: Pace) -> None:
         self.fleet = fleet
         self.name = endpoint.name
-        self.interval = interval
-        self.timeout = timeout
-        self.stale_after = stale_after
+        self.pace = pace
         self._target = endpoint.path or "/"
         self._connect = Door(msgspec.structs.replace(endpoint, path=""), resolve)
 

@@ -13,7 +13,7 @@ from exporter.sources.agent_lightning import API, Asked, LightningStore
 from exporter.sources.fetch import Door, Resolver
 from exporter.sources.lightning_1 import LightningServer
 from exporter.sources.lightning_1_payload import parse_health
-from exporter.sources.source import Deadline, SourceError
+from exporter.sources.source import Deadline, Pace, SourceError
 
 HEALTH = {"0.3": f"{API}/health", "1.x": "/healthz"}
 """Where each version answers for its health; the first that does not say 404 is it. A 0.3 store answers with its
@@ -28,7 +28,7 @@ class _Version(Protocol):
 
 
 class AgentLightning:
-    """The source of one store, whatever its version. Times are in seconds; the rest is as for a `LightningStore`.
+    """The source of one store, whatever its version; the rest is as for a `LightningStore`.
 
     What was recognised is kept while it answers as such. When it does not, it is asked again, in the same read: a store
     can be replaced by one of another version, either way.
@@ -41,21 +41,15 @@ class AgentLightning:
         fleet: str,
         endpoint: Endpoint,
         resolve: Resolver,
+        pace: Pace,
         *,
-        interval: float,
-        timeout: float,
-        stale_after: float,
-        optional: bool = False,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
         connect: Callable[[Deadline], AbstractContextManager[Asked]] | None = None,
     ) -> None:
         self.fleet = fleet
         self.name = endpoint.name
-        self.interval = interval
-        self.timeout = timeout
-        self.stale_after = stale_after
-        self.optional = optional
+        self.pace = pace
         self._endpoint = endpoint
         self._resolve = resolve
         self._connect = connect or Door(endpoint, resolve)
@@ -110,14 +104,12 @@ class AgentLightning:
 
     def _make(self, version: str) -> tuple[str, _Version]:
         if version == "1.x":
-            return version, LightningServer(self.fleet, timeout=self.timeout, connect=self._connect)
+            return version, LightningServer(self.fleet, timeout=self.pace.timeout, connect=self._connect)
         store = LightningStore(
             self.fleet,
             self._endpoint,
             self._resolve,
-            interval=self.interval,
-            timeout=self.timeout,
-            stale_after=self.stale_after,
+            self.pace,
             clock=self._clock,
             monotonic=self._monotonic,
             connect=self._connect,

@@ -17,7 +17,7 @@ from exporter.sources.gigabytes import in_bytes
 from exporter.sources.mesh_capacity import holds_ready_stage, stages_of
 from exporter.sources.mesh_optional import OptionalAnswers, Start, in_background
 from exporter.sources.model_names import model_names
-from exporter.sources.source import Deadline
+from exporter.sources.source import Deadline, Pace
 
 NO_MODEL = ("", "(standby)", "(client)")
 """Display names that mesh-llm shows where there is no model."""
@@ -108,7 +108,7 @@ _WAKEABLE = msgspec.json.Decoder(_Wakeable)
 
 
 class MeshConsole:
-    """The source of one console. Times are in seconds."""
+    """The source of one console."""
 
     kind = "mesh-llm"
 
@@ -117,22 +117,16 @@ class MeshConsole:
         fleet: str,
         endpoint: Endpoint,
         resolve: Resolve,
+        pace: Pace,
         *,
-        interval: float,
-        timeout: float,
-        stale_after: float,
-        optional: bool = False,
         start: Start = in_background,
     ) -> None:
         self.fleet = fleet
         self.name = endpoint.name
-        self.interval = interval
-        self.timeout = timeout
-        self.stale_after = stale_after
-        self.optional = optional
+        self.pace = pace
         self._connect = Door(endpoint, resolve)
         self._optional = OptionalAnswers(
-            self._connect, fleet, self.name, timeout=timeout, stale_after=stale_after, start=start
+            self._connect, fleet, self.name, timeout=pace.timeout, stale_after=pace.stale_after, start=start
         )
 
     def read(self, deadline: Deadline) -> MeshReading:

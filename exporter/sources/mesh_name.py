@@ -13,14 +13,14 @@ from exporter.records.reading import ConsolesReading, MeshReading
 from exporter.sources.connect import Resolve
 from exporter.sources.mesh_llm import MeshConsole
 from exporter.sources.resolve import Address, is_literal
-from exporter.sources.source import Deadline, SourceError
+from exporter.sources.source import Deadline, Pace, SourceError
 
 AT_ONCE = 256
 """Consoles of one name that are read at the same time; more of them are read in turns that share the time."""
 
 
 class MeshName:
-    """The source of one URL: of the consoles at all addresses of its host name. Times are in seconds.
+    """The source of one URL: of the consoles at all addresses of its host name.
 
     Two addresses of one family or more are that many consoles, read side by side, so that those that hang hide no
     other; those of another family are tried where none of the first answers. One address, or one of each family, is one
@@ -29,23 +29,10 @@ class MeshName:
 
     kind = "mesh-llm"
 
-    def __init__(
-        self,
-        fleet: str,
-        endpoint: Endpoint,
-        resolve: Resolve,
-        *,
-        interval: float,
-        timeout: float,
-        stale_after: float,
-        optional: bool = False,
-    ) -> None:
+    def __init__(self, fleet: str, endpoint: Endpoint, resolve: Resolve, pace: Pace) -> None:
         self.fleet = fleet
         self.name = endpoint.name
-        self.interval = interval
-        self.timeout = timeout
-        self.stale_after = stale_after
-        self.optional = optional
+        self.pace = pace
         self._endpoint = endpoint
         self._resolve = resolve
         self._addresses: list[Address] = []
@@ -134,15 +121,7 @@ class MeshName:
         return self._console(lambda *_: [address])
 
     def _console(self, resolve: Resolve) -> MeshConsole:
-        return MeshConsole(
-            self.fleet,
-            self._endpoint,
-            resolve,
-            interval=self.interval,
-            timeout=self.timeout,
-            stale_after=self.stale_after,
-            optional=self.optional,
-        )
+        return MeshConsole(self.fleet, self._endpoint, resolve, self.pace)
 
 
 def several(addresses: Sequence[Address], answering: int | None = None) -> list[list[Address]]:

@@ -11,11 +11,14 @@ from exporter.records import Attempt, Store, WorkerGpu, WorkerReport
 from exporter.records.reading import StoreReading
 from exporter.records.registry import Registered
 from exporter.sources.lightning_payload import Instants, Told, parse_worker
-from exporter.sources.source import Deadline, SourceError
+from exporter.sources.source import Deadline, Pace, SourceError
 from exporter.sqlite import FileError
 
 PAGE = 500
 """Workers that are read at once, so that nobody waits long for the interpreter."""
+
+PACE = Pace(interval=2.0, timeout=10.0, stale_after=10.0)
+"""How the registry's file is read."""
 
 SETTLING = 60.0
 """Seconds after the start in which workers come back to a registry that was away."""
@@ -37,7 +40,7 @@ class Rows(Protocol):
 
 
 class RegistrySource:
-    """The source of the workers that report to this process. Times are in seconds; `clock` gives Unix time.
+    """The source of the workers that report to this process. `clock` gives Unix time.
 
     `heard` is when the registry listened last before this process, None where it never did. `trouble` says why nothing
     can be written to it now, None where it can: a time in which nobody could report is no silence, so that such a
@@ -46,7 +49,6 @@ class RegistrySource:
 
     kind = "registry"
     name = "registry"
-    optional = False
 
     def __init__(
         self,
@@ -55,16 +57,12 @@ class RegistrySource:
         heard: float | None,
         trouble: Callable[[], str | None] = lambda: None,
         *,
-        interval: float = 2.0,
-        timeout: float = 10.0,
-        stale_after: float = 10.0,
+        pace: Pace = PACE,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.fleet = fleet
-        self.interval = interval
-        self.timeout = timeout
-        self.stale_after = stale_after
+        self.pace = pace
         self._rows = rows
         self._trouble = trouble
         self._clock = clock
@@ -124,7 +122,7 @@ class RegistrySource:
         One soon after the start continues the time before the start.
         """
         before, since = self._last
-        if max(instant - before, read_at - since) > self.stale_after:
+        if max(instant - before, read_at - since) > self.pace.stale_after:
             starting = since - self._started < SETTLING
             self._deaf = (self._deaf[0] if starting else since, read_at)
         self._last = (instant, read_at)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from exporter.records.reading import ConsolesReading, InventoryReading, MeshReading, StoreReading
 
@@ -47,19 +47,25 @@ class Deadline:
         return left
 
 
-class Source(Protocol):
-    """Anything that can be read: one console of a mesh, one store, one inventory.
+class Pace(NamedTuple):
+    """How often a source is read, how long a read may take, and how long its answer counts, in seconds.
 
-    Times are in seconds. An `optional` source is one that nobody configured: it exports nothing until it has answered.
+    An `optional` source is one that nobody configured: it exports nothing until it has answered.
     """
+
+    interval: float
+    timeout: float
+    stale_after: float
+    optional: bool = False
+
+
+class Source(Protocol):
+    """Anything that can be read: one console of a mesh, one store, one inventory."""
 
     fleet: str
     name: str
     kind: str
-    interval: float
-    timeout: float
-    stale_after: float
-    optional: bool
+    pace: Pace
 
     def read(self, deadline: Deadline) -> Reading:
         """Ask the world; raises SourceError."""

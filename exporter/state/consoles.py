@@ -66,6 +66,15 @@ class Consoles:
         for address, each in reading.readings.items():
             self.told[names[address]] = Told(each, fresh_until, at, names[address])
 
+    def keep(self, urls: Collection[str]) -> None:
+        """Forget the consoles of all other URLs, and who was listed by none but those."""
+        self.told = {name: each for name, each in self.told.items() if url_of(name) in urls}
+        self._polled = {source: names for source, names in self._polled.items() if source in urls}
+        listed = {
+            node: frozenset(name for name in names if url_of(name) in urls) for node, names in self._listed.items()
+        }
+        self._listed = {node: names for node, names in listed.items() if names}
+
     def _step_aside(self, source: str, new: MeshReading | None) -> None:
         """Keep what another address of a URL said last under that address."""
         old = self.told.get(source)

@@ -19,6 +19,7 @@ from exporter.records import (
     NodeViews,
     PeerLink,
     Record,
+    WakeableBecomes,
     WakeableModel,
     WakeableNode,
     WakeCount,
@@ -52,6 +53,7 @@ OBJECTS = (
     PeerLink,
     WakeableNode,
     WakeableModel,
+    WakeableBecomes,
     Worker,
     WorkerGpu,
     Inconsistency,
@@ -82,6 +84,18 @@ class Limits(NamedTuple):
     assignments: int = 1000
 
 
+class Terms(NamedTuple):
+    """What a configuration says of a fleet: its limits, and the names of its sources.
+
+    `listing` are the sources that are configured and list nodes or wakeable capacity.
+    """
+
+    rules: WorkerRules = WorkerRules()
+    limits: Limits = Limits()
+    polled: frozenset[str] = frozenset()
+    listing: frozenset[str] = frozenset()
+
+
 class Fleet:
     """What is known of one fleet. Not safe for threads: only the publisher's uses it.
 
@@ -109,9 +123,14 @@ class Fleet:
         self.wakes = recalled.wakes
         self.listing = Listing()
         self._judged: tuple[StoreReading, Tables] | None = None
-        self._recent = Recent()
+        self._before = self._recent = Recent()
         self.expires = INFINITY
         self.evidence = FleetEvidence(name)
+
+    @classmethod
+    def under(cls, name: str, terms: Terms, recalled: Recalled) -> Fleet:
+        """A fleet under some terms, of which so much is recalled."""
+        return cls(name, terms.rules, terms.limits, recalled, terms.listing)
 
     def receive(self, source: str, reading: Answer, fresh_until: float, at: float | None = None) -> None:
         """Take a source's newest reading, that came `at`; both times are on the monotonic clock of `tables`."""
@@ -121,6 +140,18 @@ class Fleet:
             self._inventories[source] = (reading, fresh_until)
         else:
             self._store = StoreTold(source, reading, fresh_until, at)
+
+    def go_on(self, terms: Terms) -> None:
+        """Go on under other terms: what is known from sources that are not polled any more is forgotten."""
+        if terms.rules != self._rules:
+            self._judged, self._recent = None, self._before
+        self._rules, self._limits, self._sources = terms.rules, terms.limits, terms.listing
+        self._consoles.keep(terms.polled)
+        consoles = {node: name for node, name in self._memory.consoles.items() if url_of(name) in terms.polled}
+        self._memory = self._memory._replace(consoles=consoles)
+        self._inventories = {name: each for name, each in self._inventories.items() if name in terms.polled}
+        if self._store is not None and self._store.source not in terms.polled:
+            self._store, self._judged, self._recent = None, None, Recent()
 
     def tables(
         self, now: float, kinds: Collection[str] = KINDS, wall: float = 0.0
@@ -209,7 +240,8 @@ class Fleet:
     def _workers(self, reading: StoreReading) -> Tables:
         """Ages are judged at the instant of the read, so the same reading always gives the same tables."""
         if self._judged is None or self._judged[0] is not reading:
-            tables, self._recent = judge_workers(reading, *self._rules, self._recent)
+            self._before = self._recent
+            tables, self._recent = judge_workers(reading, *self._rules, self._before)
             self._judged = (reading, tables)
         return self._judged[1]
 

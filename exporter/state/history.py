@@ -45,6 +45,13 @@ class History:
             while self._count > self._most:
                 self._count -= len(self._moves.pop(next(iter(self._moves))))
 
+    def forget(self, fleet: str) -> None:
+        """Forget the moves of a fleet, and since when they are known."""
+        with self._lock:
+            self._since.pop(fleet, None)
+            for key in [key for key in self._moves if key[0] == fleet]:
+                self._count -= len(self._moves.pop(key))
+
     def of(self, fleet: str, name: str) -> tuple[Move, ...]:
         """The last moves of a worker, the oldest first."""
         with self._lock:

@@ -125,6 +125,25 @@ class Ledger:
         self._keep(Rows(tuple(held), tuple(steps), tuple(notes), tuple(forgotten), tuple(unnoted)), now)
         return {fleet: self._shown(fleet, listing) for fleet, listing in listings.items()}
 
+    def rescope(self, scopes: Mapping[str, Scope], retention: Retention, now: float) -> None:
+        """Go on with another configuration from `now`, in Unix seconds; what it took out leaves no tombstone."""
+        before, self._scopes, self._retention = self._scopes or {}, scopes, retention
+        forgotten = []
+        for (kind, fleet), part in self._parts.items():
+            if self._has(fleet, kind):
+                less = before.get(fleet, scopes[fleet]).sources - scopes[fleet].sources
+                part.go_on(retention, part.held if less else ())
+            else:
+                forgotten += [(kind, fleet, name) for name in part.held]
+                self._parts[kind, fleet] = Recollection(kind, retention, steps=part.steps)
+        unnoted = [(fleet, *key) for fleet, notes in self._notes.items() if not self._has(fleet) for key in notes]
+        for fleet in {fleet for fleet, _, _ in unnoted} | (before.keys() - scopes.keys()):
+            self._notes.pop(fleet, None)
+            self._recalled.pop(fleet, None)
+            self.history.forget(fleet)
+        self._tables.clear()
+        self._keep(Rows(forgotten=tuple(forgotten), unnoted=tuple(unnoted)), now)
+
     def tables(self) -> Tables:
         """Whether what is remembered is on disk."""
         return {LedgerStatus: (LedgerStatus(int(self.available)),)}

@@ -182,6 +182,12 @@ class Recollection:
         self._quiet = (now, min(left, default=float("inf")) + self._retention.tombstone)
         return made if made.put or made.forgotten else None
 
+    def go_on(self, retention: Retention, passing: Collection[str]) -> None:
+        """Go on under another retention; those of `passing` that the next read does not list leave no tombstone."""
+        self._retention = retention
+        self._passing = {*self._passing, *passing}
+        self._roster = None
+
     def tombstones(self) -> Iterator[str]:
         """Who left and is remembered."""
         return (name for name, each in self.held.items() if each.gone is not None)

@@ -47,7 +47,8 @@ def count_views(
 ) -> tuple[NodeViews, dict[tuple[str, str], int]]:
     """Count the views of one node, of which the `chosen` one stands; gives the counts and what dissent remains.
 
-    `before` is what dissent there was at the last judgement, `new` the sources that were read since.
+    `before` is what dissent there was at the last judgement, `new` the sources that were read since. A view that two
+    URLs of a console give is expected if one of them explains it.
     """
     node = chosen.view.node
     shown = Counter(state for _, state, *_ in {each.ballot for each in views})
@@ -63,5 +64,5 @@ def count_views(
         dissents[node, each.source] = reads
         if reads >= LASTING:
             real.add(each.ballot)
-    counts = NodeViews(fleet=chosen.view.fleet, node=node, expected=len(expected), real=len(real), **shown)
-    return counts, dissents
+    found = {"expected": len(expected), "real": len(real - expected)}
+    return NodeViews(fleet=chosen.view.fleet, node=node, **found, **shown), dissents

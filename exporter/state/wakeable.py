@@ -8,7 +8,15 @@ from typing import NamedTuple
 
 import msgspec
 
-from exporter.records import WAKEABLE_STATES, Becomes, Node, WakeableCount, WakeableModel, WakeableNode
+from exporter.records import (
+    WAKEABLE_STATES,
+    Becomes,
+    Node,
+    WakeableBecomes,
+    WakeableCount,
+    WakeableModel,
+    WakeableNode,
+)
 from exporter.records.reading import InventoryReading, MeshReading
 from exporter.records.table import Tables
 from exporter.state.awake import Live
@@ -33,7 +41,8 @@ def wakeable_tables(fresh: Inventories, mesh: Tables, memory: WakeMemory, wall: 
 
     `mesh` has the fleet's nodes and what its consoles list. A mesh's word wins over an inventory's: it is live; of two
     inventories the first by name. An entry whose `becomes` names a live node is awake, and left out: its capacity is
-    counted there. It stays so until the mesh says otherwise. `wall` is Unix time in seconds.
+    counted there. It stays so until the mesh says otherwise; while no console answers, the hint of an entry that is
+    said to sleep or wake is told nevertheless. `wall` is Unix time in seconds.
     """
     listed = _listed(fresh, mesh)
     nodes = [node for node in mesh.get(Node, ()) if isinstance(node, Node)]
@@ -42,7 +51,12 @@ def wakeable_tables(fresh: Inventories, mesh: Tables, memory: WakeMemory, wall: 
     asleep = {logical_id: entry for logical_id, entry in listed.items() if logical_id not in memory.awake}
     shown = tuple(_shown(entry.node, memory, wall) for entry in asleep.values())
     models = tuple(model for model in _models(fresh, mesh, asleep))
-    return {WakeableNode: shown, WakeableModel: models}, memory
+    said = (
+        {} if live.there is not None else {name: each for name, each in listed.items() if each.node.state is not None}
+    )
+    hints = [(entry.node, entry.becomes) for entry in {**asleep, **said}.values() if entry.becomes is not None]
+    becomes = tuple(WakeableBecomes(node.fleet, node.logical_id, hint.node, hint.hostname) for node, hint in hints)
+    return {WakeableNode: shown, WakeableModel: models, WakeableBecomes: becomes}, memory
 
 
 def count_wakeables(fleet: str, tables: Tables) -> Tables:

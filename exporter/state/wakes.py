@@ -41,7 +41,8 @@ class Listed(NamedTuple):
 class Wake(NamedTuple):
     """The last wake of a wakeable node. `started`, `seen` and `gone` are Unix seconds, `promised` and `took` seconds.
 
-    `seen` is when it was last listed, to the hour, `gone` since when a fresh answer lists it no longer. `taken` tells
+    `sources` are all who ever said that it wakes. `seen` is when it was last listed, to the hour, `gone` since when a
+    fresh answer lists it no longer. `taken` tells
     whether a node of its name was live when the wake started. `took` is None until the wake is over; `rested` then
     tells whether it has been anything but waking since.
     """
@@ -186,7 +187,7 @@ def _followed(wake: Wake, entry: Listed | None, answered: Collection[str], wall:
         return wake._replace(gone=wall if wake.gone is None else min(wake.gone, wall), rested=over)
     waking = entry.node.state == "waking"
     return wake._replace(
-        sources=entry.sources if waking else wake.sources,
+        sources=tuple(dict.fromkeys((*wake.sources, *entry.sources))) if waking else wake.sources,
         becomes=entry.becomes,
         promised=entry.node.wake_eta_seconds if wake.promised is None and waking else wake.promised,
         seen=wall if abs(wall - wake.seen) >= SEEN_STEP else wake.seen,

@@ -8,7 +8,7 @@ SELECTED = 'alertname!="Watchdog",fleet=~"$fleet|"'
 ROWS = 200
 """So many alerts have a row."""
 
-THINGS = ("source", "instance")
+THINGS = ("node", "model", "logical_id", "provider", "source", "instance")
 """What an alert can be about, beside a fleet and a worker: the first label that it has is shown."""
 
 _NAMES = ", ".join(("alertname", "severity", "fleet", "worker", *THINGS))

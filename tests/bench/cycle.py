@@ -31,7 +31,7 @@ from exporter.exposition import Exposition, Format, gzip_member
 from exporter.families import POLLED
 from exporter.sources.agent_lightning import LightningStore
 from exporter.sources.fetch import Resolver
-from exporter.sources.source import Deadline
+from exporter.sources.source import Deadline, Pace
 from exporter.state.fleet import Fleet, Limits, WorkerRules
 
 PEERS = ("gauges", "families")
@@ -89,7 +89,7 @@ class Cycle:
 
     def __init__(self, port: int) -> None:
         endpoint = parse_url(f"http://127.0.0.1:{port}", 4747)
-        self._store = LightningStore("bench", endpoint, Resolver(), interval=10, timeout=60, stale_after=30)
+        self._store = LightningStore("bench", endpoint, Resolver(), Pace(10, 60, 30))
         self._fleet = Fleet("bench", WorkerRules(), Limits(objects=10**7))
         self._exposition = Exposition(POLLED, 10**9)
         self.body = b""

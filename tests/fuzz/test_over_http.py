@@ -26,7 +26,7 @@ from exporter.sources.agent_lightning import LightningStore
 from exporter.sources.fetch import Resolver
 from exporter.sources.lightning_payload import parse_workers
 from exporter.sources.mesh_llm import MeshConsole, parse
-from exporter.sources.source import Source, SourceError
+from exporter.sources.source import Pace, Source, SourceError
 from exporter.state.fleet import Fleet, Limits, WorkerRules
 from tests.fuzz.beside import HEALTHY, lines_of
 from tests.fuzz.payloads import REPRODUCIBLE, broken
@@ -123,10 +123,10 @@ class Bench:
         self.store = Upstream(store_answers(SECOND), "/v1/agl/workers")
         ports = [stack.enter_context(upstream.server).port for upstream in (well, self.mesh, self.store)]
         ends = [parse_url(f"http://127.0.0.1:{port}", 1) for port in ports]
-        pace: Any = {"interval": 0.05, "timeout": 20.0, "stale_after": 600.0}
-        self.sick_console = MeshConsole("sick", ends[1], Resolver(), **pace)
-        self.sick_store = LightningStore("sick", ends[2], Resolver(), **pace)
-        self.exporter = Exporter([MeshConsole("eu", ends[0], Resolver(), **pace), self.sick_console, self.sick_store])
+        pace = Pace(0.05, 20.0, 600.0)
+        self.sick_console = MeshConsole("sick", ends[1], Resolver(), pace)
+        self.sick_store = LightningStore("sick", ends[2], Resolver(), pace)
+        self.exporter = Exporter([MeshConsole("eu", ends[0], Resolver(), pace), self.sick_console, self.sick_store])
         self.exporter.poller.start()
         stack.callback(self.exporter.poller.stop, 20.0)
         self.alone = healthy_lines(self.exporter.until(self._all_up))

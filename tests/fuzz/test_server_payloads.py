@@ -14,7 +14,7 @@ from exporter.endpoint import parse_url
 from exporter.records.reading import StoreReading
 from exporter.sources.fetch import Resolver
 from exporter.sources.lightning import AgentLightning
-from exporter.sources.source import Deadline, SourceError
+from exporter.sources.source import Deadline, Pace, SourceError
 from tests.fuzz.beside import Sick, attempt, exposed, lines_of
 from tests.fuzz.payloads import REPRODUCIBLE, broken, sweep
 from tests.golden.canned_server import Broken, CannedServer
@@ -55,7 +55,7 @@ def sick(*reads: Answers) -> Sick:
     """A server whose reads are answered so in turn; one that never ends is given up on."""
     server = CannedServer()
     endpoint = parse_url("http://sick:8080", 4747)
-    source = AgentLightning("sick", endpoint, Resolver(), interval=10, timeout=5, stale_after=30, connect=server)
+    source = AgentLightning("sick", endpoint, Resolver(), Pace(10, 5, 30), connect=server)
     found: list[StoreReading | SourceError] = []
     for answers in reads:
         left = iter(range(10_000))

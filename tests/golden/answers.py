@@ -12,7 +12,7 @@ import msgspec
 from exporter.endpoint import parse_url
 from exporter.sources.agent_lightning import API, LightningStore
 from exporter.sources.fetch import Fetched, Resolver
-from exporter.sources.source import Deadline, SourceError
+from exporter.sources.source import Deadline, Pace, SourceError
 
 Answer = Callable[[str], bytes | Any]
 """Gives the body of a path below the API's root, whole with its query; bytes as they are, anything else as JSON."""
@@ -46,9 +46,7 @@ class CannedStore:
             fleet,
             parse_url("http://trainer:4747", 4747),
             Resolver(),
-            interval=10,
-            timeout=5,
-            stale_after=30,
+            Pace(10, 5, 30),
             clock=clock,
             monotonic=clock,
             connect=self._connect,

@@ -22,7 +22,7 @@ from exporter.records.table import Tables
 from exporter.sources.fetch import Resolver
 from exporter.sources.lightning import AgentLightning
 from exporter.sources.mesh_llm import MeshConsole, parse
-from exporter.sources.source import Deadline, Reading, Source
+from exporter.sources.source import Deadline, Pace, Reading, Source
 from exporter.state.fleet import Fleet, Limits, WorkerRules
 from tests.golden.answers import CannedStore, store_answer
 from tests.golden.canned_console import CannedConsole
@@ -85,7 +85,7 @@ def whole(shown: Snapshot, form: Format) -> bytes:
 
 def console(url: str, fleet: str = "eu") -> MeshConsole:
     """A console that nothing connects to."""
-    return MeshConsole(fleet, parse_url(url, 3131), Resolver(), interval=5, timeout=3, stale_after=15)
+    return MeshConsole(fleet, parse_url(url, 3131), Resolver(), Pace(5, 3, 15))
 
 
 def mesh_case(name: str, payloads: dict[str, str]) -> Case:
@@ -156,7 +156,7 @@ def server_case(name: str) -> Case:
         }
         door = CannedConsole({"/healthz": b'{"status":"ok"}', **{path: at.read_bytes() for path, at in files.items()}})
         trainer = parse_url("http://trainer:8080", 4747)
-        source = AgentLightning("training", trainer, Resolver(), interval=10, timeout=5, stale_after=30, connect=door)
+        source = AgentLightning("training", trainer, Resolver(), Pace(10, 5, 30), connect=door)
         source.read(Deadline(20))
         return [(source, source.read(Deadline(20)))]
 

@@ -1,19 +1,24 @@
-"""Real Prometheus and Alertmanager with the shipped configuration, in which only addresses and durations differ."""
+"""Real Prometheus and Alertmanager with the shipped configuration, in which only addresses and durations differ.
+
+The rules are those that `rollcall rules` writes with a file of values.
+"""
 
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 import yaml
 
+from exporter.rules.values import Values
 from tests.real.process import Process, free_port, program, wait_until
 from tests.real.web import answers, ask
 
 SHIPPED = Path(__file__).parents[2] / "prometheus"
-RULES = "rules/alerts.yml"
 
 
 class Prometheus(Process):
@@ -26,7 +31,7 @@ class Prometheus(Process):
             f"--config.file={folder / 'prometheus.yml'}",
             f"--storage.tsdb.path={folder / 'data'}",
             f"--web.listen-address={self.url.removeprefix('http://')}",
-            "--rules.alert.resend-delay=1s",
+            "--rules.alert.resend-delay=10s",
         ]
         super().__init__(command, folder / "prometheus.log")
 
@@ -73,14 +78,21 @@ class Alertmanager(Process):
         return answers(self.url + "/-/ready")
 
 
-def adapt(folder: Path, exporters: list[str], alertmanager: str | None, *, hold: float, keep: float) -> None:
-    """Copy the shipped files to `folder`, scrape these exporters and nothing else, and evaluate, every second.
+def adapt(
+    folder: Path,
+    exporters: list[str],
+    alertmanager: str | None,
+    *,
+    hold: float,
+    keep: float,
+    values: Values | None = None,
+) -> None:
+    """Make a configuration in `folder` that scrapes these exporters and nothing else, and evaluates, every second.
 
     `exporters` and `alertmanager` are HOST:PORT; `hold` and `keep` are the seconds of `for` and `keep_firing_for` of
-    RollcallWorkerUnknown.
+    RollcallWorkerUnknown; `values` are others, as in a file for `rollcall rules --values`.
     """
-    for name in ("rules", "targets"):
-        shutil.copytree(SHIPPED / name, folder / name)
+    shutil.copytree(SHIPPED / "targets", folder / "targets")
     (folder / "targets/rollcall.yml").write_text(yaml.safe_dump([{"targets": exporters}]))
     told = [{"targets": [alertmanager]}] if alertmanager else []
     (folder / "targets/alertmanager.yml").write_text(yaml.safe_dump(told))
@@ -88,21 +100,32 @@ def adapt(folder: Path, exporters: list[str], alertmanager: str | None, *, hold:
     shipped["global"] |= {"scrape_interval": "1s", "evaluation_interval": "1s"}
     shipped["scrape_configs"] = [job for job in shipped["scrape_configs"] if job["job_name"] == "rollcall"]
     (folder / "prometheus.yml").write_text(yaml.safe_dump(shipped))
-    rules = yaml.safe_load((folder / RULES).read_text())
-    (rule,) = [
-        rule for group in rules["groups"] for rule in group["rules"] if rule.get("alert") == "RollcallWorkerUnknown"
-    ]
-    assert {"for", "keep_firing_for"} <= set(rule)
-    rule |= {"for": f"{hold * 1000:.0f}ms", "keep_firing_for": f"{keep * 1000:.0f}ms"}
-    (folder / RULES).write_text(yaml.safe_dump(rules))
+    short = {"for": f"{hold * 1000:.0f}ms", "keep_firing_for": f"{keep * 1000:.0f}ms"}
+    chosen = dict(values or {})
+    chosen["alerts"] = {"RollcallWorkerUnknown": short} | chosen.get("alerts", {})
+    (folder / "values.yml").write_text(yaml.safe_dump(chosen))
+    tune(folder / "values.yml", folder / "rules")
 
 
-def adapt_alertmanager(folder: Path, webhook: str) -> None:
-    """Copy the shipped alertmanager.yml to `folder`, with this webhook and groups that are told at once."""
+def tune(values: Path, directory: Path) -> None:
+    """Let `rollcall rules` write the rules with an operator's values."""
+    command = [sys.executable, "-m", "exporter.cli", "rules", f"--values={values}", f"--directory={directory}"]
+    result = subprocess.run(command, cwd=SHIPPED.parent, capture_output=True, text=True, timeout=60, check=False)
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+def adapt_alertmanager(folder: Path, webhook: str, *, group_wait: str = "1s") -> None:
+    """Copy the shipped alertmanager.yml to `folder`, with groups that are told soon.
+
+    Every receiver that a route names posts to `webhook` and its own name.
+    """
+    shutil.copytree(SHIPPED / "templates", folder / "templates")
     shipped = yaml.safe_load((SHIPPED / "alertmanager.yml").read_text())
-    for route in (shipped["route"], *shipped["route"]["routes"]):
-        route |= {"group_wait": "1s", "group_interval": "1s"}
-    (receiver,) = [each for each in shipped["receivers"] if each["name"] == shipped["route"]["receiver"]]
-    (hook,) = receiver["webhook_configs"]
-    hook["url"] = webhook
+    routes = (shipped["route"], *shipped["route"]["routes"])
+    for route in routes:
+        route |= {"group_wait": group_wait, "group_interval": "1s"}
+    named = {route["receiver"] for route in routes}
+    for receiver in shipped["receivers"]:
+        if receiver["name"] in named:
+            receiver["webhook_configs"] = [{"url": f"{webhook}{receiver['name']}", "send_resolved": True}]
     (folder / "alertmanager.yml").write_text(yaml.safe_dump(shipped))

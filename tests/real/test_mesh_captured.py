@@ -9,7 +9,7 @@ from exporter.endpoint import parse_url
 from exporter.records.reading import MeshReading
 from exporter.sources.fetch import Resolver
 from exporter.sources.mesh_llm import MeshConsole
-from exporter.sources.source import Deadline
+from exporter.sources.source import Deadline, Pace
 from tests.golden.mesh_replay import replay, whole
 from tests.unit.loopback import Loopback, Peer, answer
 
@@ -26,7 +26,7 @@ def test_what_is_read_over_http_is_what_was_captured() -> None:
 
     with Loopback(console) as loopback:
         endpoint = parse_url(f"http://127.0.0.1:{loopback.port}", 3131)
-        source = MeshConsole("eu", endpoint, Resolver(), interval=INTERVAL, timeout=5.0, stale_after=15.0)
+        source = MeshConsole("eu", endpoint, Resolver(), Pace(INTERVAL, 5.0, 15.0))
 
         def read(payload: dict[str, Any]) -> MeshReading:
             payloads.append(json.dumps(payload).encode())

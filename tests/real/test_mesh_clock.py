@@ -15,7 +15,7 @@ from exporter.exposition import Exposition, Format
 from exporter.families import POLLED
 from exporter.sources.mesh_name import MeshName
 from exporter.sources.resolve import Resolver
-from exporter.sources.source import Deadline, SourceError
+from exporter.sources.source import Deadline, Pace, SourceError
 from exporter.state.fleet import Fleet, Limits, WorkerRules
 from exporter.state.ledger import Ledger
 from tests.real.meshes import FLEET, consistent, counted, names, shown
@@ -38,7 +38,7 @@ class Polled:
         self.demo = Demo(options, wall=lambda: self.now, monotonic=lambda: self.now)
         resolve = Resolver()
         self._sources = [
-            MeshName(FLEET, parse_url(url, 80), resolve, interval=INTERVAL, timeout=10.0, stale_after=STALE_AFTER)
+            MeshName(FLEET, parse_url(url, 80), resolve, Pace(INTERVAL, 10.0, STALE_AFTER))
             for url in self.demo.mesh_urls
         ]
         self._fleet = Fleet(FLEET, WorkerRules(), Limits())

@@ -3,7 +3,7 @@ end of a run.
 
 A real Prometheus evaluates the shipped rules beside it: RollcallWorkerUnknown may not even be pending. The heartbeat
 timeout is 5 s (1/9 of its default), the store's outage and the exporter's suspension are 7 s, `for` is 3 s; with
-ROLLCALL_FULL=1 these are 45 s, two minutes, 90 s and one minute.
+ROLLCALL_FULL=1 these are 45 s, two minutes, 90 s and one minute. A run ends with a second without rollouts.
 """
 
 from __future__ import annotations
@@ -49,9 +49,9 @@ class Scene:
         seconds = SCALE.heartbeat_timeout + 60
         wait_until(lambda: self.state(worker) == state, f"{worker} to be {state}", seconds)
 
-    def alerts(self, state: str) -> list[str]:
-        """The workers for which RollcallWorkerUnknown ever was pending or firing."""
-        history = f'ALERTS{{alertname="RollcallWorkerUnknown",alertstate="{state}"}}[30m]'
+    def alerts(self, state: str, alert: str = "RollcallWorkerUnknown") -> list[str]:
+        """The workers for which an alert ever was pending or firing."""
+        history = f'ALERTS{{alertname="{alert}",alertstate="{state}"}}[30m]'
         return sorted({series["metric"]["worker"] for series in self.prometheus.query(history)})
 
     def settle(self) -> None:
@@ -63,7 +63,12 @@ class Scene:
 def scene(folder: Path, **stores: str) -> Iterator[Scene]:
     """Set the scene for stores: by fleet, their URLs."""
     with Rollcall(folder, SCALE.configuration(stores)) as rollcall, contextlib.ExitStack() as stack:
-        adapt(folder, [rollcall.url.removeprefix("http://")], None, hold=SCALE.hold, keep=5 * SCALE.hold)
+        values = {
+            "alerts": {"RollcallWorkerUnknownIdle": {"silent_for": f"{SCALE.hold * 1000:.0f}ms", "for": "1s"}},
+            "records": {"run_pause": "1s", "run_settled": "1s", "tickets_every": "1s"},
+        }
+        exporters = [rollcall.url.removeprefix("http://")]
+        adapt(folder, exporters, None, hold=SCALE.hold, keep=5 * SCALE.hold, values=values)
         prometheus = stack.enter_context(Prometheus(folder))
         watches = {fleet: stack.enter_context(Watch(rollcall, fleet)) for fleet in stores}
         yield Scene(rollcall, watches, prometheus)
@@ -192,7 +197,10 @@ def test_finished_run_whose_runners_left(store: Lightning, tmp_path: Path) -> No
         seen.settle()
         assert seen.alerts("firing") == seen.alerts("pending") == []
         store.enqueue()
-        wait_until(lambda: seen.alerts("firing") == ["first", "second"], "an alert for work without workers", LONG / 2)
+        both = ["first", "second"]
+        told = "a ticket for each while there is work without workers"
+        wait_until(lambda: seen.alerts("firing", "RollcallWorkerUnknownIdle") == both, told, LONG / 2)
+        assert seen.alerts("firing") == []
 
 
 def test_new_run_beside_a_runner_that_left(store: Lightning, tmp_path: Path) -> None:
@@ -208,3 +216,4 @@ def test_new_run_beside_a_runner_that_left(store: Lightning, tmp_path: Path) -> 
         seen.settle()
         assert seen.prometheus.query("fleet:rollcall_rollouts_open:sum == 2")
         assert seen.alerts("firing") == seen.alerts("pending") == []
+        assert seen.alerts("firing", "RollcallWorkerUnknownIdle") == []

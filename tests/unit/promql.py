@@ -9,6 +9,8 @@ import promql_parser as promql
 
 TARGET_LABELS = frozenset({"job", "instance"})
 SET_OPERATORS = ("and", "unless")
+LABELLESS = ("scalar", "vector", "time", "absent", "absent_over_time")
+"""Functions whose answer has no labels, but for those that `absent` takes from equality matchers."""
 
 Families = Mapping[str, frozenset[str]]
 Labels = frozenset[str] | None
@@ -109,7 +111,7 @@ def _call(node: Any, families: Families, problems: list[str]) -> Labels:
     if node.func.name == "label_join":
         _check([source.val for source in node.args[3:]], labels, "label_join from %s", problems)
         return None if labels is None else labels | {node.args[1].val}
-    return frozenset() if node.func.name in ("scalar", "vector", "time") else labels
+    return frozenset() if node.func.name in LABELLESS else labels
 
 
 def _check(names: Iterable[str], known: Labels, form: str, problems: list[str]) -> None:

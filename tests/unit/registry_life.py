@@ -8,7 +8,7 @@ from pathlib import Path
 from exporter.records import Worker, WorkerMemory
 from exporter.records.table import Tables
 from exporter.registry.store import Outcome, Request
-from exporter.sources.registry import RegistrySource
+from exporter.sources.registry import PACE, RegistrySource
 from exporter.sources.source import Deadline
 from exporter.state.fleet import Fleet, Limits, WorkerRules
 from tests.unit import ledgers
@@ -44,7 +44,7 @@ class Life:
             self.store.reader(),
             self.store.heard,
             trouble,
-            interval=INTERVAL,
+            pace=PACE._replace(interval=INTERVAL),
             clock=clock.wall,
             monotonic=clock.monotonic,
         )

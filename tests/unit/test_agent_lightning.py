@@ -12,7 +12,7 @@ from exporter.endpoint import parse_url
 from exporter.records.reading import StoreReading
 from exporter.sources.agent_lightning import LOOK_UPS, LightningStore
 from exporter.sources.fetch import Resolver
-from exporter.sources.source import Deadline, SourceError
+from exporter.sources.source import Deadline, Pace, SourceError
 from tests.golden.answers import CannedStore, store_answer
 from tests.unit.loopback import Loopback, answer, sends
 
@@ -281,7 +281,7 @@ def test_a_read_over_http_with_a_path_of_its_own() -> None:
     date = "Date: Sun, 22 Nov 2026 06:01:10 GMT"
     with Loopback(sends(*(answer(body, date) for body in bodies))) as upstream:
         endpoint = parse_url(f"http://127.0.0.1:{upstream.port}/store", 4747)
-        source = LightningStore("f", endpoint, Resolver(), interval=10, timeout=20, stale_after=30)
+        source = LightningStore("f", endpoint, Resolver(), Pace(10, 20, 30))
         reading = source.read(Deadline(20))
     assert reading.store.started == 1795327270 - 60
     assert counts(reading)["failed"] == 4

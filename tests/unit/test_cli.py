@@ -10,6 +10,7 @@ import yaml
 
 from exporter.cli import main
 from exporter.config import parse
+from exporter.rules.values import parse as parse_values
 
 ROOT = Path(__file__).parents[2]
 
@@ -77,11 +78,12 @@ def test_compose_uses_flags_that_exist(capsys: pytest.CaptureFixture[str]) -> No
         )
 
 
-def test_the_readme_s_configuration_is_sound() -> None:
-    [example] = re.findall(r"```yaml\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
-    config = parse(example, "README.md", {}, lambda path: "")
+def test_the_readme_s_configuration_and_values_are_sound() -> None:
+    [configuration, values] = re.findall(r"```yaml\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
+    config = parse(configuration, "README.md", {}, lambda path: "")
     assert [mesh.fleet for mesh in config.meshes] == ["eu"]
     assert [store.fleet for store in config.stores] == ["training"]
+    assert parse_values(values, "README.md")["alerts"]["RollcallWorkerUnknown"]["for"] == "3m"
 
 
 def test_the_readme_s_make_targets_exist() -> None:

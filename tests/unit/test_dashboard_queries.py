@@ -115,6 +115,21 @@ CASES = [
         [(f'{{{ABOUT_NOTHING},alertstate="firing"}}', 2), (f'{{{DOWN},alertstate="pending"}}', 1)],
         id="an alert about a worker, and one about an exporter",
     ),
+    pytest.param(
+        [
+            (
+                f'ALERTS{{alertname="RollcallNodeGone",severity="ticket",fleet="eu",node="{node}",alertstate="firing"}}',
+                1,
+            )
+            for node in ("a", "b")
+        ],
+        alerts.ALERTS,
+        [
+            (f'{{alertname="RollcallNodeGone",severity="ticket",fleet="eu",about="{node}",alertstate="firing"}}', 2)
+            for node in ("a", "b")
+        ],
+        id="an alert about two nodes is two",
+    ),
     pytest.param(ALERTS, alerts.SINCE, [(f"{{{ABOUT_NOTHING}}}", 7000), (f"{{{DOWN}}}", 8000)], id="alerts since"),
     pytest.param(
         MESH,

@@ -18,7 +18,7 @@ from exporter.endpoint import parse_url
 from exporter.sources.fetch import Resolver
 from exporter.sources.lightning import AgentLightning
 from exporter.sources.lightning_1_payload import parse_log, parse_unfinished
-from exporter.sources.source import Deadline
+from exporter.sources.source import Deadline, Pace
 
 CONFIG = RolloutConfig()
 
@@ -111,7 +111,7 @@ def demo() -> Iterator[Demo]:
 
 def test_a_demo_of_1_can_be_read_and_replaced(demo: Demo) -> None:
     endpoint = parse_url(demo.store_url, 4747)
-    source = AgentLightning("demo", endpoint, Resolver(), interval=10, timeout=30, stale_after=30)
+    source = AgentLightning("demo", endpoint, Resolver(), Pace(10, 30, 30))
     reading = source.read(Deadline(30))
     counts = {row.status: row.count for row in reading.rollouts}
     assert not reading.lists_workers

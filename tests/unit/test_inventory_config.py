@@ -8,9 +8,8 @@ import pytest
 
 from exporter.config import Config, ConfigError, InventoryConfig, parse
 from exporter.endpoint import Endpoint, Secret, parse_url
-from exporter.serve import fleets, sources
+from exporter.plan import Sources, terms
 from exporter.sources.inventory import InventoryFile, InventoryServer
-from exporter.state.ledger import Ledger
 
 FULL = """
 meshes:
@@ -65,14 +64,15 @@ def test_none_by_default() -> None:
 
 def test_each_is_a_source_and_a_fleet_has_all_of_its_sources() -> None:
     config = read(FULL)
-    found = [each for each in sources(config) if each.kind == "inventory"]
+    found = [each for each in Sources().of(config) if each.kind == "inventory"]
     assert [type(each) for each in found] == [InventoryFile, InventoryServer, InventoryFile, InventoryServer]
     assert [each.name for each in found] == [each.name for each in config.inventories]
-    assert [(each.interval, each.timeout, each.stale_after, each.optional) for each in found[:2]] == [
-        (10.0, 5.0, 30.0, False),
-        (60.0, 2.0, 300.0, False),
-    ]
-    assert list(fleets(config, Ledger())) == ["eu", "us", "ap"]
+    assert [each.pace for each in found[:2]] == [(10.0, 5.0, 30.0, False), (60.0, 2.0, 300.0, False)]
+    assert {fleet: each.listing for fleet, each in terms(config, found).items()} == {
+        "eu": {found[0].name, found[1].name},
+        "us": {found[2].name},
+        "ap": {found[3].name},
+    }
 
 
 AT = "inventories:\n- fleet: eu\n  "

@@ -14,12 +14,12 @@ from exporter.isolate import Attempted
 from exporter.records import SourceDrift
 from exporter.sources.fetch import Resolver
 from exporter.sources.inventory import MOST_BYTES, InventoryFile, InventoryServer
-from exporter.sources.source import Deadline, SourceError
+from exporter.sources.source import Deadline, Pace, SourceError
 from tests.unit.loopback import Loopback, answer, sends
 
 
 def source_of(path: Path) -> InventoryFile:
-    return InventoryFile("eu", path, interval=10, timeout=5, stale_after=30)
+    return InventoryFile("eu", path, Pace(10, 5, 30))
 
 
 def ids(source: InventoryFile | InventoryServer) -> list[str]:
@@ -41,7 +41,7 @@ def file(tmp_path: Path) -> Path:
 
 def test_a_file_is_named_by_its_name(file: Path) -> None:
     source = source_of(file)
-    assert (source.kind, source.name, source.optional) == ("inventory", "wakeable.yaml", False)
+    assert (source.kind, source.name, source.pace.optional) == ("inventory", "wakeable.yaml", False)
     assert source.read(Deadline(5)).wakeables[0].inventory == "wakeable.yaml"
 
 
@@ -140,7 +140,7 @@ def test_drift_is_counted_at_every_read(file: Path) -> None:
 def server(port: int, path: str = "/fleet/wakeable.json", **credentials: Secret) -> InventoryServer:
     said = parse_url(f"http://127.0.0.1:{port}{path}", 80)
     endpoint = Endpoint(scheme=said.scheme, host=said.host, port=said.port, path=said.path, **credentials)  # type: ignore[arg-type]
-    return InventoryServer("eu", endpoint, Resolver(), interval=10, timeout=5, stale_after=30)
+    return InventoryServer("eu", endpoint, Resolver(), Pace(10, 5, 30))
 
 
 def test_a_server_is_asked_for_its_path_with_its_key() -> None:

@@ -10,7 +10,7 @@ import pytest
 from exporter.endpoint import Secret, parse_url
 from exporter.sources.fetch import Resolver
 from exporter.sources.lightning import AgentLightning
-from exporter.sources.source import Deadline, SourceError
+from exporter.sources.source import Deadline, Pace, SourceError
 from tests.golden.canned_server import CannedServer
 from tests.unit.loopback import Loopback, answer, sends
 
@@ -22,7 +22,7 @@ def source_of(server: CannedServer | None, url: str = "http://trainer:4747", key
     endpoint = parse_url(url, 4747)
     if key is not None:
         endpoint = msgspec.structs.replace(endpoint, key=Secret(key))
-    return AgentLightning("training", endpoint, Resolver(), interval=10, timeout=5, stale_after=30, connect=server)
+    return AgentLightning("training", endpoint, Resolver(), Pace(10, 5, 30), connect=server)
 
 
 def read(source: AgentLightning) -> bool:
@@ -172,7 +172,7 @@ def test_over_http_the_key_is_a_bearer_token() -> None:
     with Loopback(sends(missing), sends(answer(health)), sends(answer(listed), answer(log))) as upstream:
         endpoint = parse_url(f"http://127.0.0.1:{upstream.port}/agl", 4747)
         endpoint = msgspec.structs.replace(endpoint, key=Secret(KEY))
-        source = AgentLightning("f", endpoint, Resolver(), interval=10, timeout=20, stale_after=30)
+        source = AgentLightning("f", endpoint, Resolver(), Pace(10, 20, 30))
         reading = source.read(Deadline(20))
     assert {row.status: row.count for row in reading.rollouts}["running"] == 1
     assert [head.split(" ")[1] for head in upstream.heads] == [

@@ -24,6 +24,7 @@ from exporter.poller import Poller
 from exporter.records import SourceReading
 from exporter.sources.mesh_name import MeshName
 from exporter.sources.resolve import Resolver
+from exporter.sources.source import Pace
 from exporter.state.fleet import Fleet, Limits, WorkerRules
 
 CONSOLES, HANGING = 200, 50
@@ -129,9 +130,7 @@ def made(port: int, numbers: Iterable[int] = range(CONSOLES)) -> Poller:
             "eu",
             parse_url(f"http://127.0.0.1:{port}/c{number}", 80),
             resolve,
-            interval=INTERVAL,
-            timeout=TIMEOUT,
-            stale_after=60.0,
+            Pace(INTERVAL, TIMEOUT, 60.0),
         )
         for number in numbers
     ]

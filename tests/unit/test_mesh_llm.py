@@ -11,7 +11,7 @@ from exporter.endpoint import parse_url
 from exporter.records.reading import MeshReading
 from exporter.sources.fetch import Resolver
 from exporter.sources.mesh_llm import LATENCIES, MeshConsole, parse
-from exporter.sources.source import Deadline, SourceError
+from exporter.sources.source import Deadline, Pace, SourceError
 from exporter.state.mesh_tables import drift_of
 from tests.unit.loopback import Loopback, answer, sends
 
@@ -233,9 +233,7 @@ def test_a_console_is_asked_for_its_status_first_and_never_for_another_port() ->
             "eu",
             parse_url(f"http://127.0.0.1:{upstream.port}/proxied", 3131),
             Resolver(),
-            interval=5,
-            timeout=20,
-            stale_after=15,
+            Pace(5, 20, 15),
             start=lambda _, work: work(),
         )
         assert source.read(Deadline(20)).observer == "a"

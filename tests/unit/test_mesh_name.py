@@ -16,7 +16,7 @@ from exporter.records import Node, SourceDrift
 from exporter.records.reading import ConsolesReading, MeshReading
 from exporter.sources.mesh_name import MeshName, several
 from exporter.sources.resolve import Address
-from exporter.sources.source import Deadline, SourceError
+from exporter.sources.source import Deadline, Pace, SourceError
 from exporter.state.fleet import Fleet, Limits, WorkerRules
 from tests.unit.loopback import Loopback, Peer, answer
 
@@ -58,7 +58,7 @@ def consoles(*scripts: Callable[[Peer], None] | None) -> Iterator[list[Address]]
 def source(addresses: list[Address], host: str = "mesh.test") -> MeshName:
     """The consoles of a name; what is done to the list of addresses later counts."""
     endpoint = parse_url(f"http://{host}:3131", 3131)
-    return MeshName("eu", endpoint, lambda *_: list(addresses), interval=5, timeout=3, stale_after=15)
+    return MeshName("eu", endpoint, lambda *_: list(addresses), Pace(5, 3, 15))
 
 
 def read(name: MeshName, seconds: float = 10.0) -> tuple[list[str], dict[str, int]]:

@@ -15,7 +15,7 @@ from exporter.records.reading import MeshReading
 from exporter.sources.fetch import Resolver, Session
 from exporter.sources.mesh_llm import MeshConsole, parse
 from exporter.sources.mesh_optional import PAUSE, OptionalAnswers, Start, in_background
-from exporter.sources.source import Deadline, SourceError
+from exporter.sources.source import Deadline, Pace, SourceError
 from exporter.state.capacity_tables import capacity_tables
 from exporter.state.fleet import MODEL_TARGETS, Fleet, Limits, WorkerRules
 from tests.golden.canned_console import CannedConsole, asks_at_once
@@ -216,7 +216,7 @@ def test_without_a_thread_to_have_there_is_nothing_to_wait_for() -> None:
 
 def console(port: int, start: Start = in_background) -> MeshConsole:
     url = parse_url(f"http://127.0.0.1:{port}", 3131)
-    return MeshConsole("eu", url, Resolver(), interval=5, timeout=60, stale_after=15, start=start)
+    return MeshConsole("eu", url, Resolver(), Pace(5, 60, 15), start=start)
 
 
 def test_over_http_a_console_without_them_is_read_all_the_same() -> None:

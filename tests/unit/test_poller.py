@@ -17,14 +17,12 @@ from exporter.families import POLLED
 from exporter.poller import Poller
 from exporter.records import Becomes, NodeView, RolloutCount, Store, WakeableNode, WorkerReport
 from exporter.records.reading import InventoryReading, MeshReading, Sighting, StoreReading
-from exporter.sources.source import Deadline, Reading, SourceError
+from exporter.sources.source import Deadline, Pace, Reading, SourceError
 from exporter.state.fleet import Fleet, Limits, WorkerRules
 
 
 class Scripted:
     """A source whose reads give, one after the other, what the test puts into `answers`; then they block."""
-
-    timeout = 1.0
 
     def __init__(
         self, fleet: str, name: str, *answers: Reading | Exception, kind: str = "mesh-llm", optional: bool = False
@@ -32,10 +30,8 @@ class Scripted:
         self.fleet = fleet
         self.name = name
         self.kind = kind
-        self.optional = optional
+        self.pace = Pace(0.001, 1.0, 100.0, optional)
         self.asked = 0
-        self.interval = 0.001
-        self.stale_after = 100.0
         self.answers: SimpleQueue[Reading | Exception] = SimpleQueue()
         for answer in answers:
             self.answers.put(answer)

@@ -16,11 +16,10 @@ from exporter.endpoint import Secret
 from exporter.enlist import EnlistError, Registry, enlist
 from exporter.exposition import Exposition
 from exporter.families import LIVE, POLLED
+from exporter.plan import terms
 from exporter.scrape import Scrape
-from exporter.serve import fleets
 from exporter.server import application
 from exporter.sources.source import Deadline
-from exporter.state.ledger import Ledger
 from tests.unit.asgi import ask
 
 EVERYWHERE = Address("0.0.0.0", 10470)
@@ -109,8 +108,11 @@ def test_its_source_and_its_rules(tmp_path: Path) -> None:
     assert started is not None
     assert (started.source.fleet, started.source.kind, started.rules) == ("eu", "registry", (20.0, float("inf")))
     assert started.source.read(Deadline(10.0)).workers == ()
-    assert list(fleets(said, Ledger(), (), started)) == ["eu"]
-    assert list(fleets(said, Ledger())) == []
+    planned = terms(said, [started.source], started)
+    assert {fleet: (each.rules, each.polled) for fleet, each in planned.items()} == {
+        "eu": (started.rules, {"registry"})
+    }
+    assert terms(said, []) == {}
     started.stop()
 
 

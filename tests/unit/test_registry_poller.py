@@ -12,7 +12,7 @@ from exporter.families import POLLED
 from exporter.poller import Poller
 from exporter.registry.request import Request
 from exporter.registry.writer import Writer
-from exporter.sources.registry import RegistrySource
+from exporter.sources.registry import PACE, RegistrySource
 from exporter.state.fleet import Fleet, Limits, WorkerRules
 from tests.unit import ledgers
 from tests.unit.registry_files import ask, beat, leave, opened, report
@@ -53,7 +53,7 @@ def running(folder: Path, clock: Clock) -> Iterator[Process]:
         store.reader(),
         store.heard,
         lambda: writer.trouble,
-        interval=0.01,
+        pace=PACE._replace(interval=0.01),
         clock=clock.wall,
         monotonic=clock.monotonic,
     )

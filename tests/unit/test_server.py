@@ -25,6 +25,7 @@ from exporter.records.table import Tables
 from exporter.scrape import Scrape
 from exporter.server import PIECE, application, configure, listen
 from exporter.sources.collector import Collector, CollectorError
+from exporter.sources.source import Pace
 from tests.unit.asgi import ask
 
 TEXT = Format.TEXT.value
@@ -114,7 +115,7 @@ def test_health_readiness_and_the_rest() -> None:
 
 def test_the_landing_page_names_the_sources_and_escapes_them() -> None:
     class Source:
-        fleet, name, kind, optional = "<b>eu</b>", 'gpu"1:3131', "mesh-llm", False
+        fleet, name, kind, pace = "<b>eu</b>", 'gpu"1:3131', "mesh-llm", Pace(5, 3, 15)
 
     page = landing([SourceHealth(Source())])  # type: ignore[arg-type]
     assert "&lt;b&gt;eu&lt;/b&gt;" in page

@@ -128,6 +128,18 @@ def test_an_expected_difference_shows_at_once_and_is_never_real() -> None:
         assert got == {"loading": 1, "serving": 1, "expected": 1}
 
 
+def test_what_two_urls_of_a_console_say_differently_is_not_both_expected_and_real() -> None:
+    memory = MeshMemory()
+    for _ in range(3):
+        fresh = {
+            "n:1": console("n", serving=True, llama_ready=False),
+            "a:1": says("a", "serving", serving=True),
+            "a-again:1": says("a", "serving"),
+        }
+        got, memory = counted(fresh, memory)
+        assert got == {"loading": 1, "serving": 1, "expected": 1}
+
+
 def test_two_with_one_identity_stay_in_the_state_held_and_are_a_real_difference() -> None:
     memory, states = MeshMemory(), []
     for order in [("serving", "standby"), ("standby", "serving")] * 3:

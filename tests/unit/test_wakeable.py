@@ -13,6 +13,7 @@ from exporter.records import (
     Becomes,
     NodeCount,
     NodeView,
+    WakeableBecomes,
     WakeableCount,
     WakeableModel,
     WakeableNode,
@@ -102,12 +103,27 @@ def test_an_entry_whose_node_is_live_is_awake_and_counted_there_only(
     eu = fleet()
     said = {"hostname": hint.hostname} if hint.hostname else {"node": hint.node}
     eu.receive("a.yaml", inventory("a.yaml", {"logical_id": "x", "becomes": said, "models": ["m"]}, "y"), 100)
-    assert shown(judged(eu)).keys() == {"x", "y"}
+    tables = judged(eu)
+    assert shown(tables).keys() == {"x", "y"}
+    assert tables[WakeableBecomes] == (WakeableBecomes("eu", "x", hint.node, hint.hostname),)
     eu.receive("h:3131", mesh(*[entry("x", "sleeping")] * listed_by_the_mesh_too), 10)
     tables = judged(eu)
     assert (shown(tables).keys(), models(tables)) == ({"y"}, {("y", "of-a.yaml")})
+    assert tables[WakeableBecomes] == ()
     assert tables[WakeableCount][0] == WakeableCount("eu", "sleeping", 1)
     assert shown(judged(eu, 11)).keys() == {"y"}
+
+
+@pytest.mark.parametrize(("state", "told"), [("sleeping", 1), ("waking", 1), ("running", 0)])
+def test_while_no_console_answers_the_hint_of_who_is_said_to_sleep_is_told(state: str, told: int) -> None:
+    eu = fleet()
+    eu.receive("a.yaml", inventory("a.yaml", {"logical_id": "x", "becomes": {"node": "id-1"}, "state": state}), 100)
+    eu.receive("h:3131", mesh(), 10)
+    assert judged(eu)[WakeableBecomes] == ()
+    assert (judged(eu, 11)[WakeableBecomes], shown(judged(eu, 11))) == (
+        (WakeableBecomes("eu", "x", "id-1", None),) * told,
+        {},
+    )
 
 
 def test_a_namesake_without_a_hint_hides_nothing() -> None:
@@ -139,7 +155,7 @@ def test_wakeable_entries_change_no_table_but_their_own(said: list[dict[str, Any
     without.receive("h:3131", mesh(), 1)
     with_them.receive("h:3131", mesh(*(entry(name, "waking") for name in listed)), 1)
     with_them.receive("i", inventory("i", *said), 1)
-    own = {WakeableNode, WakeableModel, WakeableCount, WakeCount}
+    own = {WakeableNode, WakeableModel, WakeableBecomes, WakeableCount, WakeCount}
     before, after = judged(without), judged(with_them)
     assert {kind: rows for kind, rows in before.items() if kind not in own} == {
         kind: rows for kind, rows in after.items() if kind not in own

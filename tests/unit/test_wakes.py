@@ -169,6 +169,12 @@ def test_of_several_who_list_it_one_that_answers_is_enough() -> None:
     assert follow.counts == (0, 0, 1)
 
 
+def test_the_last_to_list_it_may_fall_silent() -> None:
+    follow = Follow().at(110, "waking", sources=(A, B), answered=(A, B))
+    follow.at(120, "waking", sources=(B,), answered=(A, B)).at(130, None, NAMESAKE, answered=(A,))
+    assert (follow.counts, follow.took) == ((1, 0, 0), 20)
+
+
 def test_a_word_outside_the_set_ends_nothing() -> None:
     follow = Follow().at(110, "waking").at(120, "?").at(130, "waking")
     assert (follow.counts, follow.memory.wakes["rack"].started) == ((0, 0, 0), 110)

@@ -1,0 +1,1 @@
+"""Prometheus' rules: templates, and every threshold in them once."""
