@@ -25,6 +25,10 @@ BUSY_MACHINE = 10.0
 """Seconds that a read, a scrape and a query may be late together, on a machine that is busy with other things."""
 
 
+RUNS = "15"
+"""Seconds for which a program runs, so that a read and a scrape that are late still see it."""
+
+
 class Watched(NamedTuple):
     """An exporter, and the Prometheus that scrapes it every second."""
 
@@ -62,7 +66,7 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
 
 
 def test_a_program_is_busy_while_it_runs_and_then_gone_without_a_tombstone(watched: Watched, tmp_path: Path) -> None:
-    with Agent(tmp_path, watched.rollcall.url, "--worker-id", "sleeps", program=["sleep", "5"]) as agent:
+    with Agent(tmp_path, watched.rollcall.url, "--worker-id", "sleeps", program=["sleep", RUNS]) as agent:
         wait_until(
             lambda: watched.now("rollcall_worker_status", worker="sleeps", status="busy"), "a busy worker in Prometheus"
         )
