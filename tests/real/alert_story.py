@@ -68,8 +68,9 @@ class Place:
     def __init__(self, folder: Path, configuration: dict[str, Any]) -> None:
         folder.mkdir()
         self._folder, self._configuration = folder, yaml.safe_dump(configuration | ALONE)
-        self.address = f"127.0.0.1:{free_port()}"
+        self.address = "127.0.0.1:0"
         self.start()
+        self.address = self._process.url.removeprefix("http://")
 
     def start(self) -> None:
         """Start it, with what it remembers."""
@@ -131,9 +132,10 @@ class Stage:
             "b": {"stores": [said["training"], said["calm"]]},
             "c": {"inventories": [{"fleet": "third", "file": str(folder / "third.yaml")}]},
         }
-        self.places = {name: Place(folder / name, configuration) for name, configuration in read.items()}
-        for place in self.places.values():
-            exits.callback(place.end)
+        self.places: dict[str, Place] = {}
+        for name, configuration in read.items():
+            self.places[name] = Place(folder / name, configuration)
+            exits.callback(self.places[name].end)
 
     def _watchers(self, exits: contextlib.ExitStack, folder: Path) -> None:
         wait_until(lambda: all(place.ready() for place in self.places.values()), "the exporters to have read")
@@ -191,21 +193,20 @@ def told(folder: Path, nursery: Nursery) -> Told:
 
 
 def begin(stage: Stage) -> str:
-    """Wait until all is in order, and let a node come and go; gives its id."""
+    """Wait until all is in order, but for a node that comes back and dies; gives its id."""
+    stage.knows("count(count by (fleet, kind) (rollcall_source_up == 1)) == 5")
+    node = next(node for node, hostname in stage.mesh.nodes().items() if hostname == "gpu-02")
+    wait_until(lambda: restarted(stage, node), "a node to flap")
+    stage.mesh.kill_node(node)
     in_order = [
         f'count(rollcall_worker_status{{fleet="demo",status=~"idle|busy"}} == 1) == {WORKERS}',
-        'count(rollcall_worker_status{status="busy"} == 1 and on (fleet) rollcall_workers{fleet="training"}) == 3',
+        'count(rollcall_worker_status{fleet="training",status="busy"} == 1) == 3',
         'count(rollcall_worker_status{fleet="calm",status="busy"} == 1) == 1',
-        "count(count by (fleet, kind) (rollcall_source_up == 1)) == 5",
+        # A worker counts as one of the run if it was heard of a second after it began.
+        "count(time() - fleet:rollcall_run_start_timestamp_seconds:max > 3) == 3",
     ]
     for expression in in_order:
         stage.knows(expression)
-    # A worker counts as one of the run if it was heard of a second after it began.
-    stage.knows("count(time() - fleet:rollcall_run_start_timestamp_seconds:max > 3) == 3")
-    node = next(node for node, hostname in stage.mesh.nodes().items() if hostname == "gpu-02")
-    flaps = wait_until(lambda: restarted(stage, node), "a node to flap")
-    assert flaps
-    stage.mesh.kill_node(node)
     return node
 
 

@@ -19,6 +19,9 @@ from tests.unit.test_alertmanager_config import MUTED_BY, SOURCES, labels
 EVERYWHERE = "no exporter"
 APART = [name for name in SOURCES if name != EVERYWHERE]
 
+SETTLED = 20
+"""Looks in a row that find the same: Alertmanager mutes an alert a moment after it has it."""
+
 Labels = Mapping[str, str]
 
 
@@ -49,7 +52,15 @@ class Held:
         body = json.dumps([{"labels": each} for each in alerts]).encode()
         assert ask(self._alerts, method="POST", headers={"Content-Type": "application/json"}, body=body).status == 200
         posted = {frozenset(each.items()) for each in alerts}
-        self._muting = wait_until(lambda: found if posted <= (found := self._look()).keys() else None, "the alerts")
+        looks = [self._look()]
+
+        def settled() -> bool:
+            looks.append(self._look())
+            lately = looks[-SETTLED:]
+            return posted <= looks[-1].keys() and len(lately) == SETTLED and all(look == looks[-1] for look in lately)
+
+        wait_until(settled, "the alerts, and what mutes what")
+        self._muting = looks[-1]
 
     def muting(self, said: Labels) -> list[dict[str, str]]:
         """What mutes an alert."""

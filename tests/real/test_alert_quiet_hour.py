@@ -44,7 +44,7 @@ HAPPENED = [
 """What must have been scraped for the silence to mean something: a metric, some of its labels, one of its values."""
 
 
-WARM = 45.0
+HEARTBEAT_TIMEOUT = 45.0
 """Seconds without a sign of life after which a worker counts as silent."""
 
 LISTED = 300.0
@@ -86,7 +86,12 @@ def test_mishaps_beside_it_raise_theirs_and_nothing_else(tmp_path: Path) -> None
         (name, {"fleet": "demo", thing: befell[thing], "severity": ALERTS[name]["severity"]}) for name, thing in named
     ]
     begun = [WAKE_BEGINS, NODE_DIES, WORKER_DIES, WORKER_DIES]
-    slack = [parse_duration(ALERTS["RollcallWakeOverdue"]["at_least"]) + 90, LISTED, WARM, WARM]
+    slack = [
+        parse_duration(ALERTS["RollcallWakeOverdue"]["at_least"]) + 90,
+        LISTED,
+        HEARTBEAT_TIMEOUT,
+        HEARTBEAT_TIMEOUT,
+    ]
     for alert, minutes, known in zip(fired, begun, slack, strict=True):
         waits = parse_duration(ALERTS[alert.name]["for"])
         assert waits < alert.first - EVE - 60 * minutes <= known + waits + 4 * INTERVAL, alert.name
