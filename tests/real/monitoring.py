@@ -103,6 +103,7 @@ def adapt(
     short = {"for": f"{hold * 1000:.0f}ms", "keep_firing_for": f"{keep * 1000:.0f}ms"}
     chosen = dict(values or {})
     chosen["alerts"] = {"RollcallWorkerUnknown": short} | chosen.get("alerts", {})
+    chosen["records"] = {"runners_drawn_every": "1s", "tickets_every": "1s"} | chosen.get("records", {})
     (folder / "values.yml").write_text(yaml.safe_dump(chosen))
     tune(folder / "values.yml", folder / "rules")
 
