@@ -36,8 +36,9 @@ generate: $(VENV)/test  ## Files that are made from code
 	$(BIN)/python -m exporter.rules
 	$(BIN)/python -m grafana.build
 
-bench: $(VENV)/test tests/.set-up  ## CPU of a cycle beside prometheus-client's, heartbeats beside a LightningStore's
-	$(BIN)/python -m tests.bench.cycle $(ARGS)
+bench: $(VENV)/test tests/.set-up  ## CPU, memory and latency up to 100,000 workers, beside others (ARGS=--quick: 10,000)
+	-sh tests/set_up.sh peers
+	$(BIN)/python -m tests.bench --json docs/bench/latest.json $(ARGS)
 	$(BIN)/python -m tests.bench.registry
 
 clean:

@@ -2,31 +2,32 @@
 
 from __future__ import annotations
 
-import asyncio
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from itertools import chain as chained
 from typing import NamedTuple
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 
 from exporter import __version__
 from exporter.collection import Collection
-from exporter.exposition import Format, Snapshot, gzip_member, render_client, render_tables
+from exporter.exposition import Format, LiveText, Snapshot, gzip_member, inflated, render_client
 from exporter.families import Family
 from exporter.records import Build, Exposed, FamilySeries
 from exporter.records.table import Tables
 
 
 class Scraped(NamedTuple):
-    """A whole answer: its body in pieces, its content type, and whether the pieces are one gzip member."""
+    """A whole answer: its body in pieces and their length, its content type, and whether they are one gzip member."""
 
-    pieces: list[bytes]
+    pieces: Iterable[bytes]
+    length: int
     content_type: str
     gzipped: bool
 
 
 class Scrape:
-    """Answers scrapes; `snapshot` gives the current one, `families` are those that are read live, and may change.
+    """Answers scrapes; `snapshot` gives the current one, `families` are those that are read live.
 
     `own` gives tables of what the process counts of itself, beside those that are always there.
     """
@@ -40,7 +41,7 @@ class Scrape:
     ) -> None:
         self._snapshot = snapshot
         self._collection = collection
-        self.families = tuple(families)
+        self.follow(families)
         self._own = own
         self._build = (Build(__version__, platform.python_version()),)
         self._registry = CollectorRegistry()
@@ -48,15 +49,20 @@ class Scrape:
         PlatformCollector(registry=self._registry)
         GCCollector(registry=self._registry)
 
+    def follow(self, families: Sequence[Family]) -> None:
+        """Read these families live from now on."""
+        self._text = LiveText(families)
+
     async def answer(self, form: Format, gzipped: bool) -> Scraped:
         """Read what is read live, and put it behind the current snapshot."""
         machine = await self._collection.read()
         snapshot = self._snapshot()
         live = self._live(snapshot, machine, form)
+        chain = snapshot.chain(form)
         if gzipped:
-            kept = await asyncio.to_thread(snapshot.deflated, form)
-            return Scraped(gzip_member(kept, live), form.value, True)
-        return Scraped([*snapshot.chunks(form), live], form.value, False)
+            pieces = gzip_member(chain, live)
+            return Scraped(pieces, sum(map(len, pieces)), form.value, True)
+        return Scraped(chained(inflated(chain.pieces), (live,)), chain.length + len(live), form.value, False)
 
     def _live(self, snapshot: Snapshot, machine: Tables, form: Format) -> bytes:
         itself: Tables = {
@@ -64,5 +70,5 @@ class Scrape:
             FamilySeries: snapshot.series,
             Exposed: (Exposed(snapshot.size),),
         }
-        own = render_tables(self.families, {**machine, **self._own(), **itself}, form)
+        own = self._text.text({**machine, **self._own(), **itself}, form)
         return own + render_client(self._registry.collect(), form) + form.end

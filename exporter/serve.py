@@ -38,6 +38,10 @@ COLLECTOR_TIMEOUT = 2.0
 """Seconds that a scrape waits for the collectors of this host."""
 
 
+SWITCH = 0.001
+"""Seconds that a thread which reads or judges keeps the interpreter while one that answers waits for it."""
+
+
 def serve(config: Config, load: Load | None = None, hangups: Asked | None = None) -> int:
     """Run until SIGTERM or SIGINT; returns the exit status.
 
@@ -58,6 +62,7 @@ def serve(config: Config, load: Load | None = None, hangups: Asked | None = None
         listener.close()
         sys.stderr.write(f"rollcall: {error}\n")
         return 2
+    sys.setswitchinterval(SWITCH)
     exporter.start()
     log.info("listening on http://%s:%d/metrics", f"[{host}]" if ":" in host else host, port)
     run(exporter.application, listener, exporter.protocol)
@@ -130,7 +135,7 @@ class Exporter:
         if not self._poller.follow(plan).result():
             return False
         self._config = config
-        self._scrape.families = tuple(wanted(LIVE, config))
+        self._scrape.follow(wanted(LIVE, config))
         return True
 
     def _plan(self, config: Config) -> Plan:

@@ -7,7 +7,7 @@ import contextlib
 import re
 import signal
 import socket
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from functools import partial
 
 import uvicorn
@@ -175,10 +175,9 @@ async def _metrics(scrape: Scrape, scope: Scope, send: Send) -> None:
         headers[name] = headers[name] + b"," + text if name in headers else text
     accept, encoding = (headers.get(name, b"").decode("latin-1") for name in (b"accept", b"accept-encoding"))
     scraped = await scrape.answer(negotiate(accept), accepts_gzip(encoding))
-    length = sum(map(len, scraped.pieces))
     fields = [
         (b"content-type", scraped.content_type.encode()),
-        (b"content-length", str(length).encode()),
+        (b"content-length", str(scraped.length).encode()),
         (b"vary", b"accept, accept-encoding"),
     ]
     if scraped.gzipped:
@@ -186,12 +185,29 @@ async def _metrics(scrape: Scrape, scope: Scope, send: Send) -> None:
     await _send(send, 200, fields, scraped.pieces if scope["method"] == "GET" else [])
 
 
-async def _send(send: Send, status: int, headers: list[tuple[bytes, bytes]], pieces: Sequence[bytes]) -> None:
+async def _send(send: Send, status: int, headers: list[tuple[bytes, bytes]], pieces: Iterable[bytes]) -> None:
     await send({"type": "http.response.start", "status": status, "headers": headers})
-    for piece in pieces:
-        for start in range(0, len(piece), PIECE):
-            await send({"type": "http.response.body", "body": piece[start : start + PIECE], "more_body": True})
+    for piece in gathered(pieces):
+        await send({"type": "http.response.body", "body": piece, "more_body": True})
+        # A send does not wait while the socket takes what is written.
+        await asyncio.sleep(0)
     await send({"type": "http.response.body", "body": b""})
+
+
+def gathered(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """The same bytes in pieces of `PIECE`; the last one may be shorter."""
+    kept: list[bytes] = []
+    length = 0
+    for piece in pieces:
+        kept.append(piece)
+        length += len(piece)
+        if length >= PIECE:
+            whole = b"".join(kept)
+            end = length - length % PIECE
+            yield from (whole[start : start + PIECE] for start in range(0, end, PIECE))
+            kept, length = [whole[end:]], length - end
+    if length:
+        yield b"".join(kept)
 
 
 def listen(host: str, port: int) -> socket.socket:

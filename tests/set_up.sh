@@ -4,6 +4,7 @@
 #   set_up.sh components DIR  Prometheus, Alertmanager, a C compiler; a LightningStore in DIR/lightning; Node in DIR/node; and
 #                             in DIR/newest promtool and amtool of Debian's newest release that they run on, without
 #                             installing it
+#   set_up.sh peers           node_exporter, beside which the benchmarks measure
 set -eu
 
 PYTHON=${PYTHON:-python3}
@@ -89,6 +90,11 @@ node() {
     cp "$wanted/package.json" "$wanted/package-lock.json" "$1"
     npm="$wheel/lib/node_modules/npm/bin/npm-cli.js"
     "$1/bin/node" "$npm" --prefix "$1" ci --ignore-scripts --no-audit --no-fund --loglevel=error >&2
+}
+
+peers() {
+    command -v prometheus-node-exporter >/dev/null || debian prometheus-node-exporter ||
+        echo "set_up: no node_exporter, benchmarks go without it" >&2
 }
 
 command=$1

@@ -1,110 +1,138 @@
-"""A table as cached text: cut into blocks, of which only those whose records changed are rendered again."""
+"""A table as kept text: cut into blocks in the order of its keys, of which only what changed is rendered again."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from array import array
+from bisect import bisect_right
+from collections.abc import Callable, Collection, Sequence
+from itertools import chain, islice
 from operator import attrgetter
 from typing import Any, NamedTuple
-from zlib import crc32
 
 from exporter.exposition.labels import pairs
-from exporter.exposition.lines import Lines, render, unchanged
+from exporter.exposition.lines import Renderer
+from exporter.exposition.parts import Block, Writer
+from exporter.exposition.segments import Segment, summed
 from exporter.families import Family
 from exporter.records import Record
 from exporter.records.table import label
 
-LARGEST = 512
-"""Keys of a block at most; a larger one is split in four."""
+LARGEST = 1024
+"""Keys of a block at most; a larger one is cut into halves of these."""
 
-Leaf = tuple[int, int]
+NOWHERE = -1
+"""The block of a record whose labels another one has."""
+
+Labels = list[str]
 
 
-class Block(NamedTuple):
-    """Some records of a table, rendered: one `Lines` per family of the table."""
+class _Places(NamedTuple):
+    """Where records are: the labels of each block, the records that these are of, and the block of each record."""
 
-    labels: list[str]
-    records: list[Record]
-    lines: tuple[Lines, ...]
+    labels: Sequence[Labels]
+    rows: Sequence[Sequence[int]]
+    blocks: Sequence[int]
 
 
 class TableText:
-    """One table of one fleet as text; `update` renders only the blocks whose records changed.
+    """One table of one fleet as text; `update` renders only what changed.
 
-    A key's block follows from a hash of its labels and from how many keys share the hash's first bits: never from its
-    neighbours' order. So k keys that come, go or change make at most k blocks dirty.
+    Its samples stand in the order of their labels, whatever blocks they are in: so k keys that come, go or change make
+    at most k blocks dirty, and those that a block is cut into.
     """
 
     def __init__(self, record: type[Record], families: Sequence[Family]) -> None:
-        self.families = tuple(families)
-        self.blocks: Mapping[Leaf, Block] = {}
-        self.duplicates = 0
+        self.blocks: list[Block] = []
+        self._renderers = tuple(map(Renderer, families))
         self._names = tuple(map(label, record.KEY))
-        self._key = attrgetter(*record.KEY) if record.KEY else None
-        self._keys: list[Any] = []
-        self._leaves: dict[Leaf, tuple[list[int], list[str]]] = {}
+        self._key = _key_of(record)
+        self._records: tuple[Record, ...] = ()
+        self._places = _Places([], [], [])
 
     def update(self, records: Sequence[Record]) -> int:
-        """Take the table's new records; returns how many blocks were rendered."""
-        keys = self._keys_of(records)
-        if keys != self._keys or not self._leaves:
-            self._arrange(keys)
-        blocks: dict[Leaf, Block] = {}
-        rendered = 0
-        for leaf, (positions, labels) in self._leaves.items():
-            rows = [records[position] for position in positions]
-            block = self.blocks.get(leaf)
-            if block is None or block.labels != labels:
-                block = Block(labels, rows, tuple([render(family, labels, rows) for family in self.families]))
-                rendered += 1
-            elif block.records != rows:
-                block = self._changed(block, rows)
-                rendered += 1
-            blocks[leaf] = block
-        self.blocks = blocks
-        return rendered
+        """Take the table's new records; returns how many parts of blocks were rendered."""
+        before, records, key = self._records, tuple(records), self._key
+        others = [at for at, (was, now) in enumerate(zip(before, records, strict=False)) if was is not now]
+        writer = Writer(self._renderers)
+        if len(records) == len(before) and all(key(before[at]) == key(records[at]) for at in others):
+            places, blocks = self._places, list(self.blocks)
+            for number in sorted({places.blocks[at] for at in others} - {NOWHERE}):
+                blocks[number] = writer.changed(blocks[number], [records[at] for at in places.rows[number]])
+        else:
+            places, blocks = self._arranged(records), []
+            kept = {id(block.labels): block for block in self.blocks}
+            for labels, positions in zip(places.labels, places.rows, strict=True):
+                rows, block = [records[at] for at in positions], kept.get(id(labels))
+                blocks.append(writer.changed(block, rows) if block else writer.whole(labels, rows))
+        self.blocks, self._records, self._places = blocks, records, places
+        return writer.rendered
 
-    def _changed(self, block: Block, rows: list[Record]) -> Block:
-        """The block with new records of the same keys; families whose fields did not change keep their text."""
-        kept = zip(self.families, block.lines, strict=True)
-        lines = [
-            old if unchanged(family, block.records, rows) else render(family, block.labels, rows)
-            for family, old in kept
-        ]
-        return Block(block.labels, rows, tuple(lines))
+    @property
+    def duplicates(self) -> int:
+        """Records whose labels another one before them has."""
+        return len(self._records) - sum(map(len, self._places.labels))
 
-    def _keys_of(self, records: Sequence[Record]) -> list[Any]:
-        if self._key is None:
-            return [()] * len(records)
-        if len(self._names) == 1:
-            return list(zip(map(self._key, records), strict=True))
-        return list(map(self._key, records))
+    def pieces(self, place: int) -> list[bytes]:
+        """The segments' bytes of the family at a place, in order."""
+        return [*chain.from_iterable([block.columns[place].pieces for block in self.blocks])]
 
-    def _arrange(self, keys: list[Any]) -> None:
-        """Cut the keys into leaves; of keys with the same labels the first stands and the others are counted."""
-        seen: dict[str, int] = {}
-        for position, key in enumerate(keys):
-            seen.setdefault(pairs(self._names, key), position)
-        self._keys = keys
-        self.duplicates = len(keys) - len(seen)
-        self._leaves = {
-            leaf: ([seen[text] for text in texts], texts) for leaf, texts in sorted(_cut(list(seen)).items())
-        }
+    def sum(self, place: int) -> Segment:
+        """What the segments of the family at a place are together."""
+        return summed([block.columns[place].sum for block in self.blocks])
+
+    def _arranged(self, records: Sequence[Record]) -> _Places:
+        """Find each record's block; of records with the same labels the first stands."""
+        known: dict[Any, str] = {}
+        for block, positions in zip(self.blocks, self._places.rows, strict=True):
+            known.update(zip([self._key(self._records[at]) for at in positions], block.labels, strict=True))
+        found: dict[str, int] = {}
+        for at, key in enumerate(map(self._key, records)):
+            found.setdefault(known.get(key) or pairs(self._names, key), at)
+        before = {text for labels in self._places.labels for text in labels}
+        arranged = rearranged(self._places.labels, before - found.keys(), found.keys() - before)
+        rows = [array("L", [found[text] for text in labels]) for labels in arranged]
+        numbers = [NOWHERE] * len(records)
+        for number, positions in enumerate(rows):
+            for at in positions:
+                numbers[at] = number
+        return _Places(arranged, rows, numbers)
 
 
-def _cut(texts: list[str]) -> dict[Leaf, list[str]]:
-    """Give the texts of each leaf (bits used, their value), sorted."""
-    leaves: dict[Leaf, list[str]] = {}
-    open_leaves: list[tuple[int, int, list[tuple[int, str]]]] = [
-        (0, 0, [(crc32(text.encode()), text) for text in texts])
-    ]
-    while open_leaves:
-        bits, value, members = open_leaves.pop()
-        if len(members) <= LARGEST or bits == 32:
-            leaves[(bits, value)] = sorted([text for _, text in members])
-            continue
-        parts: list[list[tuple[int, str]]] = [[] for _ in range(4)]
-        shift = 30 - bits
-        for member in members:
-            parts[(member[0] >> shift) & 3].append(member)
-        open_leaves += [(bits + 2, (value << 2) | digit, part) for digit, part in enumerate(parts) if part]
-    return leaves
+def _key_of(record: type[Record]) -> Callable[[Record], tuple[str, ...]]:
+    """Gives the key of a table's records."""
+    match record.KEY:
+        case ():
+            return lambda _: ()
+        case (name,):
+            get = attrgetter(name)
+            return lambda each: (get(each),)
+        case names:
+            return attrgetter(*names)
+
+
+def rearranged(blocks: Sequence[Labels], gone: Collection[str], come: Collection[str]) -> list[Labels]:
+    """Sorted runs of labels after some are gone and others have come; a run that stays as it is is the same object."""
+    if not blocks:
+        return _halves(sorted(come))
+    starts = [labels[0] for labels in blocks]
+    leaving: dict[int, set[str]] = {}
+    for text in gone:
+        leaving.setdefault(bisect_right(starts, text) - 1, set()).add(text)
+    coming: dict[int, Labels] = {}
+    for text in come:
+        coming.setdefault(max(0, bisect_right(starts, text) - 1), []).append(text)
+    found: list[Labels] = []
+    for number, labels in enumerate(blocks):
+        if number in leaving or number in coming:
+            dropped = leaving.get(number, ())
+            labels = sorted([text for text in labels if text not in dropped] + coming.get(number, []))
+            if found and len(found[-1]) + len(labels) <= LARGEST // 2:
+                labels = found.pop() + labels
+        found += [labels] if len(labels) <= LARGEST else _halves(labels)
+    return [labels for labels in found if labels]
+
+
+def _halves(labels: Labels) -> list[Labels]:
+    """Cut sorted labels into runs of half the largest block."""
+    every = iter(labels)
+    return [run for _ in range(0, len(labels), LARGEST // 2) if (run := list(islice(every, LARGEST // 2)))]

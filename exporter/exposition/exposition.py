@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from exporter.exposition.blocks import TableText
-from exporter.exposition.snapshot import Snapshot
+from exporter.exposition.formats import Format, family_header
+from exporter.exposition.segments import Packer, summed
+from exporter.exposition.snapshot import Shown, Snapshot
 from exporter.families import Family
 from exporter.records import FamilySeries, Record
 from exporter.records.table import Tables, first
@@ -15,7 +17,7 @@ from exporter.records.table import Tables, first
 LeftOut = Mapping[type[Record], int]
 
 
-class _Shown(NamedTuple):
+class _Admitted(NamedTuple):
     """The text of a table, and which records of it were admitted: the first `fit` by rank."""
 
     text: TableText
@@ -33,12 +35,17 @@ class Exposition:
     def __init__(self, families: Sequence[Family], limit: int) -> None:
         self._families = tuple(families)
         self._limit = limit
+        packer = Packer()
+        self._headers = {
+            family.name: {form: packer.pack(family_header(family, form), short=True) for form in Format}
+            for family in families
+        }
         self._by_record: dict[type[Record], list[Family]] = {}
         for family in families:
             self._by_record.setdefault(family.record, []).append(family)
         self._tables: dict[str, Tables] = {}
         self._left_out: dict[str, LeftOut] = {}
-        self._texts: dict[tuple[type[Record], str], _Shown] = {}
+        self._texts: dict[tuple[type[Record], str], _Admitted] = {}
 
     def publish(self, slices: Mapping[str, Tables | None], left_out: Mapping[str, LeftOut] | None = None) -> Snapshot:
         """Take the new tables of some slices (None: the slice is gone) and give the snapshot that follows.
@@ -62,7 +69,7 @@ class Exposition:
         """Update every table's text with the records that fit; returns how many did not, by table."""
         budget = self._limit
         over: Counter[type[Record]] = Counter()
-        texts: dict[tuple[type[Record], str], _Shown] = {}
+        texts: dict[tuple[type[Record], str], _Admitted] = {}
         for record, families in self._by_record.items():
             cost = sum(family.rows for family in families)
             for name in sorted(self._tables):
@@ -75,13 +82,13 @@ class Exposition:
         self._texts = texts
         return over
 
-    def _text(self, record: type[Record], name: str, records: Sequence[Record], fit: int) -> _Shown:
+    def _text(self, record: type[Record], name: str, records: Sequence[Record], fit: int) -> _Admitted:
         shown = self._texts.get((record, name))
         if shown is not None and shown.records is records and shown.fit == fit:
             return shown
         text = shown.text if shown else TableText(record, self._by_record[record])
         text.update(records if fit == len(records) else first(records, fit))
-        return _Shown(text, records, fit)
+        return _Admitted(text, records, fit)
 
     def _compose(self, over: Counter[type[Record]]) -> Snapshot:
         for left_out in self._left_out.values():
@@ -89,16 +96,15 @@ class Exposition:
         by_record: dict[type[Record], list[TableText]] = {}
         for (record, _), shown in self._texts.items():
             by_record.setdefault(record, []).append(shown.text)
-        parts: list[tuple[Family, list[bytes]]] = []
+        visible: list[Shown] = []
         series = []
         for family in self._families:
             texts = by_record.get(family.record, [])
             place = self._by_record[family.record].index(family)
-            lines = [block.lines[place] for text in texts for block in text.blocks.values()]
-            samples = sum(line.samples for line in lines)
-            dropped = sum(line.dropped for line in lines)
-            dropped += (over[family.record] + sum(text.duplicates for text in texts)) * family.rows
-            series.append(FamilySeries(family.name, samples, dropped))
-            if samples:
-                parts.append((family, [line.text for line in lines if line.text]))
-        return Snapshot(parts, tuple(series))
+            whole = summed(text.sum(place) for text in texts)
+            dropped = whole.dropped + (over[family.record] + sum(text.duplicates for text in texts)) * family.rows
+            series.append(FamilySeries(family.name, whole.samples, dropped))
+            if whole.samples:
+                pieces = [piece for text in texts for piece in text.pieces(place)]
+                visible.append(Shown(self._headers[family.name], pieces, whole))
+        return Snapshot(visible, tuple(series))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from operator import add, attrgetter, eq
+from collections.abc import Callable, Iterable, Sequence
+from operator import attrgetter
 from types import NoneType
 from typing import Any, NamedTuple
 
@@ -22,103 +22,143 @@ class Lines(NamedTuple):
     dropped: int
 
 
+class Keys(NamedTuple):
+    """The keys of some records as label pairs, and the same with what ends a sample's labels: `fleet="eu"} `."""
+
+    labels: Sequence[str]
+    closed: Sequence[str]
+
+    @classmethod
+    def of(cls, labels: Sequence[str]) -> Keys:
+        """The keys with these label pairs."""
+        return cls(labels, [key + "} " for key in labels])
+
+
 NOTHING = Lines(b"", 0, 0)
+
+_ENCODE = msgspec.json.Encoder().encode
 
 LARGEST = 2**63 - 1
 """The largest whole number that is written; Prometheus keeps 53 bits of it."""
 
+FLOATS = frozenset((float, NoneType))
 
-def render(family: Family, labels: Sequence[str], records: Sequence[Record]) -> Lines:
-    """Render a family's samples of `records`; `labels[i]` is the key of `records[i]` as label pairs.
-
-    A value that is not finite, and a counter below 0, is left out and counted.
-    """
-    if not records:
-        return NOTHING
-    match family.projection:
-        case Value(None, further):
-            return _ones(family, list(map(add, labels, _further(further, records))))
-        case Value(str() as field, further):
-            keys = list(map(add, labels, _further(further, records))) if further else labels
-            return _numbers(family, keys, list(map(attrgetter(field), records)))
-        case Word(field):
-            words = map(attrgetter(field), records)
-            pairs = zip(labels, words, strict=True)
-            return _ones(family, [f'{key},{field}="{quote(word)}"' for key, word in pairs if word is not None])
-        case OneOf(field, words):
-            return _one_of(family, labels, list(map(attrgetter(field), records)), field, words)
-        case Split(label, fields):
-            return _joined(
-                _numbers(family, [f'{key},{label}="{word}"' for key in labels], list(map(attrgetter(field), records)))
-                for word, field in fields
-            )
-    raise TypeError(f"{family.name}: no such projection")
+Field = Callable[[Record], Any]
 
 
-def unchanged(family: Family, before: Sequence[Record], after: Sequence[Record]) -> bool:
-    """Tell whether a family's samples of two equally long runs of records with the same keys are the same."""
-    match family.projection:
-        case Value(field, further):
-            fields = (*further,) if field is None else (field, *further)
-        case Word(field) | OneOf(field, _):
-            fields = (field,)
-        case Split(_, parts):
-            fields = tuple(field for _, field in parts)
-    return all(all(map(eq, map(attrgetter(field), before), map(attrgetter(field), after))) for field in fields)
+class Renderer:
+    """Renders one family; a value that is not finite, and a counter below 0, is left out and counted."""
 
+    def __init__(self, family: Family) -> None:
+        self._family = family
+        self._counts = family.type == "counter"
+        self._bare = not family.labels
+        self._head = family.name + "{"
+        self._between = "\n" + self._head
+        self._fields: tuple[Field, ...] = tuple(map(attrgetter, _fields(family)))
 
-def _further(names: tuple[str, ...], records: Sequence[Record]) -> list[str]:
-    return ["".join([f',{name}="{quote(getattr(record, name))}"' for name in names]) for record in records]
+    def lines(self, keys: Keys, records: Sequence[Record]) -> Lines:
+        """The samples of `records`, each with its key."""
+        if not records:
+            return NOTHING
+        match self._family.projection:
+            case Value(None, further):
+                return self._ones(_further(keys, further, records))
+            case Value(str(), further):
+                closed = _further(keys, further, records) if further else keys.closed
+                return self._numbers(closed, list(map(self._fields[0], records)))
+            case Word(field):
+                pairs = zip(keys.labels, map(self._fields[0], records), strict=True)
+                return self._ones([f'{key},{field}="{quote(word)}"}} ' for key, word in pairs if word is not None])
+            case OneOf(field, words):
+                return self._one_of(keys.labels, list(map(self._fields[0], records)), field, words)
+            case Split(label, parts):
+                named = zip(parts, self._fields, strict=True)
+                return _joined(
+                    self._numbers([f'{key},{label}="{word}"}} ' for key in keys.labels], list(map(get, records)))
+                    for (word, _), get in named
+                )
+        raise TypeError(f"{self._family.name}: no such projection")
 
+    def same(self, before: Sequence[Record], after: Sequence[Record]) -> bool:
+        """Tell whether the samples of two equally long runs of records with the same keys are the same."""
+        return not any(_differ(before, after, field) for field in self._fields)
 
-def _ones(family: Family, keys: Sequence[str]) -> Lines:
-    if not keys:
-        return NOTHING
-    head = family.name + "{"
-    return Lines((head + ("} 1\n" + head).join(keys) + "} 1\n").encode(), len(keys), 0)
+    def _ones(self, keys: Sequence[str]) -> Lines:
+        return self._written(keys, ["1"] * len(keys), 0)
 
-
-def _numbers(family: Family, keys: Sequence[str], values: list[Any]) -> Lines:
-    """Lines of numbers; msgspec writes them several times faster than `repr`, and what is not finite as null."""
-    said = len(values) - values.count(None)
-    if not said:
-        return NOTHING
-    numbers = _written(values)
-    if said < len(values) or "null" in numbers or family.type == "counter":
+    def _numbers(self, keys: Sequence[str], values: list[Any]) -> Lines:
+        """Lines of numbers; msgspec writes them several times faster than `repr`, and what is not finite as null."""
+        if not FLOATS.issuperset(map(type, values)):
+            values = [value if value is None or _is_number(value) else float("nan") for value in values]
+        text = _ENCODE(values).decode()[1:-1]
+        numbers = text.split(",")
+        if "null" not in text and not (self._counts and "-" in text):
+            return self._written(keys, numbers, 0)
         kept = [
             (key, number)
             for key, number in zip(keys, numbers, strict=True)
-            if number != "null" and (family.type != "counter" or number[0] != "-")
+            if number != "null" and not (self._counts and number[0] == "-")
         ]
-        keys, numbers = [key for key, _ in kept], [number for _, number in kept]
-    dropped = said - len(numbers)
-    if not numbers:
-        return Lines(b"", 0, dropped)
-    if not family.labels:
-        return Lines(f"{family.name} {numbers[0]}\n".encode(), 1, dropped)
-    head = family.name + "{"
-    lines = [f"{key}}} {number}" for key, number in zip(keys, numbers, strict=True)]
-    return Lines((head + ("\n" + head).join(lines) + "\n").encode(), len(numbers), dropped)
+        dropped = len(values) - values.count(None) - len(kept)
+        return self._written([key for key, _ in kept], [number for _, number in kept], dropped)
+
+    def _written(self, keys: Sequence[str], numbers: Sequence[str], dropped: int) -> Lines:
+        """One line for each number; joined at once from all pieces, for a text of each line would cost more."""
+        count = len(numbers)
+        if not count:
+            return Lines(b"", 0, dropped) if dropped else NOTHING
+        if self._bare:
+            return Lines(f"{self._family.name} {numbers[0]}\n".encode(), 1, dropped)
+        pieces = [self._between] * (3 * count + 1)
+        pieces[0], pieces[-1] = self._head, "\n"
+        pieces[1::3] = keys
+        pieces[2::3] = numbers
+        return Lines("".join(pieces).encode(), count, dropped)
+
+    def _one_of(self, labels: Sequence[str], held: list[str | None], field: str, words: tuple[str, ...]) -> Lines:
+        """Lines of every word for each record; each piece ends one line and begins the next."""
+        width = 2 * len(words)
+        pieces: list[str] = [""] * (width * len(held))
+        for place, word in enumerate(words):
+            tails = {true: f',{field}="{word}"}} {int(word == true)}{self._between}' for true in (*words, None)}
+            pieces[2 * place :: width] = labels
+            pieces[2 * place + 1 :: width] = map(tails.__getitem__, held)
+        text = self._head + "".join(pieces)
+        return Lines(text[: -len(self._head)].encode(), len(held) * len(words), 0)
 
 
-def _written(values: list[Any]) -> list[str]:
-    """Each value as text, `null` for what is no number that can be exposed."""
-    if not set(map(type, values)) <= {float, NoneType}:
-        values = [value if _is_number(value) else None for value in values]
-    return msgspec.json.encode(values)[1:-1].decode().split(",")
+def _fields(family: Family) -> list[str]:
+    """The fields that a family's samples are made of; the value's first."""
+    match family.projection:
+        case Value(field, further):
+            return [*further] if field is None else [field, *further]
+        case Word(field) | OneOf(field, _):
+            return [field]
+        case Split(_, parts):
+            return [field for _, field in parts]
+    raise TypeError(f"{family.name}: no such projection")
+
+
+def _differ(before: Sequence[Record], after: Sequence[Record], field: Field) -> bool:
+    """Tell whether a field is another anywhere; where it is in the first record, the others need not be asked."""
+    if not before or field(before[0]) != field(after[0]):
+        return bool(before)
+    return list(map(field, before)) != list(map(field, after))
+
+
+def _further(keys: Keys, names: tuple[str, ...], records: Sequence[Record]) -> Sequence[str]:
+    """The closed keys with further labels."""
+    if not names:
+        return keys.closed
+    fields = [[f',{name}="{quote(text)}"' for text in map(attrgetter(name), records)] for name in names]
+    return list(map("".join, zip(keys.labels, *fields, ["} "] * len(records), strict=True)))
 
 
 def _is_number(value: Any) -> bool:
     return type(value) is float or (type(value) is int and -LARGEST <= value <= LARGEST)
 
 
-def _one_of(family: Family, labels: Sequence[str], held: list[str | None], field: str, words: tuple[str, ...]) -> Lines:
-    head = family.name + "{"
-    tails = {true: [f',{field}="{word}"}} {int(word == true)}\n' for word in words] for true in (*words, None)}
-    texts = [f"{head}{key}{tail}" for key, word in zip(labels, held, strict=True) for tail in tails[word]]
-    return Lines("".join(texts).encode(), len(texts), 0)
-
-
-def _joined(parts: Any) -> Lines:
+def _joined(parts: Iterable[Lines]) -> Lines:
     texts, samples, dropped = zip(*parts, strict=True)
     return Lines(b"".join(texts), sum(samples), sum(dropped))

@@ -1,74 +1,44 @@
-"""What a scrape copies: the cached text of everything that is polled, in one order, and compressed once."""
+"""What a scrape copies: the kept segments of everything that is polled, in one order."""
 
 from __future__ import annotations
 
-import struct
-import zlib
-from collections.abc import Sequence
-from threading import Lock
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from exporter.exposition.formats import Format, family_header
-from exporter.families import Family
+from exporter.exposition.formats import Format
+from exporter.exposition.segments import Chain, Segment, inflated, summed
 from exporter.records import FamilySeries
 
-LEVEL = 1
-"""zlib's fastest level: label text compresses 15 to 1 with it already."""
 
-GZIP_HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
+class Shown(NamedTuple):
+    """A family that has samples: its header in each format, its segments in order, and what these are together."""
 
-
-class Deflated(NamedTuple):
-    """A raw deflate segment ended by a full flush, with CRC-32 and length of what it holds."""
-
-    segment: bytes
-    crc: int
-    length: int
+    headers: Mapping[Format, Segment]
+    pieces: Sequence[bytes]
+    sum: Segment
 
 
 class Snapshot:
-    """An immutable moment: the families that have samples, each with its blocks' text; and figures about them.
+    """An immutable moment: the families that have samples, and figures about them.
 
     `series` has a record per family that is polled, `size` is in bytes of plain text.
     """
 
-    def __init__(self, parts: Sequence[tuple[Family, Sequence[bytes]]], series: tuple[FamilySeries, ...]) -> None:
-        self._parts = tuple(parts)
-        self._lock = Lock()
-        self._deflated: dict[Format, Deflated] = {}
+    def __init__(self, shown: Sequence[Shown], series: tuple[FamilySeries, ...]) -> None:
+        self._shown = tuple(shown)
+        self._chains: dict[Format, Chain] = {}
         self.series = series
-        self.size = sum(
-            len(family_header(family, Format.TEXT)) + sum(map(len, blocks)) for family, blocks in self._parts
-        )
+        self.size = sum(each.headers[Format.TEXT].length + each.sum.length for each in self._shown)
 
-    def chunks(self, form: Format) -> list[bytes]:
-        """The exposition's pieces in order, without an end."""
-        return [piece for family, blocks in self._parts for piece in (family_header(family, form), *blocks)]
+    def chain(self, form: Format) -> Chain:
+        """The exposition compressed, without an end; put together for the first caller."""
+        chain = self._chains.get(form)
+        if chain is None:
+            pieces = [piece for each in self._shown for piece in (each.headers[form].data, *each.pieces)]
+            whole = summed(segment for each in self._shown for segment in (each.headers[form], each.sum))
+            chain = self._chains[form] = Chain(pieces, whole.crc, whole.length)
+        return chain
 
-    def deflated(self, form: Format) -> Deflated:
-        """The exposition compressed; the first caller pays for it, others wait and share it."""
-        with self._lock:
-            if form not in self._deflated:
-                self._deflated[form] = deflate(self.chunks(form))
-            return self._deflated[form]
-
-
-def deflate(chunks: Sequence[bytes]) -> Deflated:
-    """Compress chunks into one segment that any other segment can follow."""
-    packer = zlib.compressobj(LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS)
-    crc = length = 0
-    packed = []
-    for chunk in chunks:
-        packed.append(packer.compress(chunk))
-        crc = zlib.crc32(chunk, crc)
-        length += len(chunk)
-    packed.append(packer.flush(zlib.Z_FULL_FLUSH))
-    return Deflated(b"".join(packed), crc, length)
-
-
-def gzip_member(first: Deflated, last: bytes) -> list[bytes]:
-    """One gzip member that holds a kept segment and then `last`; the format is RFC 1952's."""
-    packer = zlib.compressobj(LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS)
-    rest = packer.compress(last) + packer.flush()
-    trailer = struct.pack("<II", zlib.crc32(last, first.crc), (first.length + len(last)) & 0xFFFFFFFF)
-    return [GZIP_HEADER, first.segment, rest, trailer]
+    def chunks(self, form: Format) -> Iterator[bytes]:
+        """The exposition as text, piece by piece, without an end."""
+        return inflated(self.chain(form).pieces)

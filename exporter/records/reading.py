@@ -64,6 +64,8 @@ class InventoryReading(msgspec.Struct, frozen=True, kw_only=True):
 class StoreReading(msgspec.Struct, frozen=True, kw_only=True):
     """A store's answer: workers, rollouts by status, and by worker the attempt that it holds or held at the last read.
 
+    `read_at` is the store's clock when it began to answer, in seconds since the epoch: at that instant the ages
+    of its workers are judged.
     `active` are the newest attempts of the rollouts that are preparing or running, whoever holds them.
     A store that has no workers at all does not list them; `finished` is empty where it does not tell what finished.
     `departed` are workers that are no longer listed because they left or were dropped, so that nobody misses them.
@@ -74,6 +76,7 @@ class StoreReading(msgspec.Struct, frozen=True, kw_only=True):
 
     store: Store
     workers: tuple[WorkerReport, ...]
+    read_at: float = 0.0
     gpus: tuple[WorkerGpu, ...] = ()
     attempts: dict[str, Attempt] = {}
     active: tuple[Attempt, ...] = ()

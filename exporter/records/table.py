@@ -29,6 +29,11 @@ Tables = dict[type[Record], tuple[Record, ...]]
 """The tables of a slice of a snapshot, by record type."""
 
 
+def kept(before: tuple[Record, ...] | None, now: tuple[Record, ...]) -> tuple[Record, ...]:
+    """The rows of before, if those of now are the same: who compares tables then need not look at their rows."""
+    return before if before is not None and before == now else now
+
+
 def first(records: Sequence[Record], limit: int) -> tuple[Record, ...]:
     """The records that stay where a limit must leave some out: by rank, then in their order."""
     return tuple(sorted(records, key=attrgetter("rank"))[:limit])

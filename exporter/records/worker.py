@@ -18,27 +18,26 @@ INCONSISTENCIES = (
 """What can be at odds about a worker, the worst first; `exporter.state.consistency` says when each is so."""
 
 
-class WorkerReport(Record, frozen=True, gc=False, kw_only=True):
+class WorkerReport(Record, frozen=True, gc=False):
     """A worker as its store reports it: evidence, not yet a status.
 
-    `word` is the store's status. `read_at` is the upstream's clock when it answered; the four `last_*` are that clock
-    too, in seconds since the epoch. Telemetry is of the worker's newest heartbeat, and `snapshot_at` when that was
-    taken, on the worker's clock; where it said no zone (`snapshot_zoned` is false) as if that were UTC.
+    `word` is the store's status; the four `last_*` are on the store's clock, in seconds since the epoch. Telemetry is
+    of the worker's newest heartbeat, and `snapshot_at` when that was taken, on the worker's clock; where it said no
+    zone (`snapshot_zoned` is false) as if that were UTC.
     """
 
     KEY = ("fleet", "worker")
     fleet: str
     worker: str
     word: str
-    read_at: float
-    host: str | None = None
-    os: str | None = None
     last_heartbeat: float | None = None
     last_dequeue: float | None = None
     last_busy: float | None = None
     last_idle: float | None = None
     rollout: str | None = None
     attempt: str | None = None
+    host: str | None = None
+    os: str | None = None
     cpu_usage_ratio: float | None = None
     memory_used_bytes: float | None = None
     memory_total_bytes: float | None = None
@@ -62,7 +61,7 @@ class Attempt(Record, frozen=True, gc=False):
     last_heartbeat: float | None
 
 
-class Worker(Record, frozen=True, gc=False, kw_only=True):
+class Worker(Record, frozen=True, gc=False):
     """A worker with its effective status; `reported` is the store's word where it differs, `reason` why unknown.
 
     Telemetry is None while `telemetry_stale` is 1. `clock_skew_seconds` is how far the worker's clock is ahead of the

@@ -10,10 +10,11 @@ from typing import Protocol
 from urllib.parse import quote
 
 from exporter.endpoint import Endpoint
-from exporter.records import ROLLOUT_STATUSES, Attempt, RolloutCount, Store, WorkerGpu, WorkerReport
+from exporter.records import ROLLOUT_STATUSES, Attempt, RolloutCount, Store
 from exporter.records.reading import StoreReading
 from exporter.sources.fetch import Door, Fetched, Resolver
-from exporter.sources.lightning_payload import parse_attempts, parse_rollouts, parse_uptime, parse_workers
+from exporter.sources.lightning_payload import parse_attempts, parse_rollouts, parse_uptime
+from exporter.sources.lightning_workers import Known, parse_workers
 from exporter.sources.source import Deadline, Pace, SourceError
 
 API = "/v1/agl"
@@ -49,7 +50,8 @@ class LightningStore:
     """The source of one store. `clock` gives Unix time where the store names no Date.
 
     `connect` opens what answers a read within its deadline; by default a `Session` with the endpoint. Between two
-    reads the source keeps the attempt that each worker held, to tell why a store gave up on one.
+    reads the source keeps what was said of each worker, which is not decoded again where it is the same, and the
+    attempt that each held, to tell why a store gave up on one.
     """
 
     kind = "agent-lightning"
@@ -71,6 +73,7 @@ class LightningStore:
         self._connect = connect or Door(endpoint, resolve)
         self._clock = clock
         self._monotonic = monotonic
+        self._known: dict[str, Known] = {}
         self._held: dict[str, Pair] = {}
         self._given_up: dict[str, Attempt] = {}
         self._started: float | None = None
@@ -81,15 +84,17 @@ class LightningStore:
         """Ask the store for workers, rollouts and its uptime, in pages; raises SourceError."""
         drift: Counter[str] = Counter()
         with self._connect(deadline) as session:
-            workers, gpus = self._workers(session, drift)
+            workers, asked_at = self._workers(session, drift)
             counts, active = self._rollouts(session, drift)
             started, read_at = self._start(session)
             attempts = self._attempts(session, workers, active, drift)
         self._note(read_at)
+        self._known = workers
         return StoreReading(
             store=Store(self.fleet, started),
-            workers=tuple(workers.values()),
-            gpus=tuple(gpus),
+            workers=tuple([known.report for known in workers.values()]),
+            read_at=asked_at,
+            gpus=tuple([gpu for known in workers.values() for gpu in known.gpus]),
             attempts=attempts,
             active=tuple(active.values()),
             rollouts=tuple(RolloutCount(self.fleet, status, counts[status]) for status in ROLLOUT_STATUSES),
@@ -109,20 +114,21 @@ class LightningStore:
             self._outage = (start, max(read_at, start + now - before))
         self._last = (now, read_at)
 
-    def _workers(self, session: Asked, drift: Counter[str]) -> tuple[dict[str, WorkerReport], list[WorkerGpu]]:
-        workers: dict[str, WorkerReport] = {}
-        gpus: dict[tuple[str, str], WorkerGpu] = {}
+    def _workers(self, session: Asked, drift: Counter[str]) -> tuple[dict[str, Known], float]:
+        """All workers by id, and the store's clock when it gave the first of them."""
+        workers: dict[str, Known] = {}
+        began: float | None = None
         offset, total = 0, 1
         while offset < total:
             fetched, read_at = self._ask(session, f"/workers?limit={PAGE}&offset={offset}")
-            page = parse_workers(fetched.body, self.fleet, read_at, drift)
+            began = read_at if began is None else min(began, read_at)
+            page = parse_workers(fetched.body, self.fleet, drift, self._known)
             _bounded("workers", page.size, offset)
-            for worker in page.workers:
-                drift["workers"] += worker.worker in workers
-                workers[worker.worker] = worker
-            gpus.update({(gpu.worker, gpu.gpu): gpu for gpu in page.gpus})
+            before = len(workers)
+            workers.update([(known.report.worker, known) for known in page.known])
+            drift["workers"] += before + len(page.known) - len(workers)
             offset, total = offset + page.size, page.total if page.size else 0
-        return workers, list(gpus.values())
+        return workers, began or 0.0
 
     def _rollouts(self, session: Asked, drift: Counter[str]) -> tuple[Counter[str], dict[Pair, Attempt]]:
         """Count rollouts by status; those that are active are listed, the others only counted.
@@ -158,21 +164,23 @@ class LightningStore:
         return self._started, read_at
 
     def _attempts(
-        self, session: Asked, workers: dict[str, WorkerReport], active: dict[Pair, Attempt], drift: Counter[str]
+        self, session: Asked, workers: dict[str, Known], active: dict[Pair, Attempt], drift: Counter[str]
     ) -> dict[str, Attempt]:
         """By worker: the attempt that it holds, or the one that the store took from it since it held it."""
         attempts: dict[str, Attempt] = {}
         looked_up = 0
-        for worker, report in workers.items():
+        for worker, known in workers.items():
+            report = known.report
             if report.rollout is not None and report.attempt is not None:
                 self._held[worker] = (report.rollout, report.attempt)
                 self._given_up.pop(worker, None)
-            elif report.word != "unknown":
-                self._held.pop(worker, None)
-                self._given_up.pop(worker, None)
-            held = self._held.get(worker)
-            if held is None:
+            elif worker not in self._held:
                 continue
+            elif report.word != "unknown":
+                del self._held[worker]
+                self._given_up.pop(worker, None)
+                continue
+            held = self._held[worker]
             if held in active:
                 attempts[worker] = active[held]
             elif report.attempt is None:

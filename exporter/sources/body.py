@@ -65,16 +65,25 @@ def read_body(response: HTTPResponse, max_bytes: int) -> bytes:
     decoder = _decoder(response)
     if response.length is not None and response.length > max_bytes:
         raise SourceError("too_large", f"expected a body of at most {max_bytes} bytes, got one of {response.length}")
-    body = bytearray()
-    while data := response.read(_READ_BYTES):
-        body += decoder.feed(data, max_bytes - len(body) + 1)
-        if len(body) > max_bytes:
-            raise SourceError("too_large", f"expected a body of at most {max_bytes} bytes, got more")
+    body: bytes | bytearray
+    if isinstance(decoder, _Identity) and response.length:
+        body = response.read(response.length)
+    else:
+        body = _decoded(response, decoder, max_bytes)
     # http.client leaves in `length` what Content-Length promised and the connection did not deliver.
     if response.length:
         raise SourceError("malformed", f"expected {response.length} more bytes of body, got the end of the connection")
     decoder.finish()
     return bytes(body)
+
+
+def _decoded(response: HTTPResponse, decoder: _Decoder, max_bytes: int) -> bytearray:
+    body = bytearray()
+    while data := response.read(_READ_BYTES):
+        body += decoder.feed(data, max_bytes - len(body) + 1)
+        if len(body) > max_bytes:
+            raise SourceError("too_large", f"expected a body of at most {max_bytes} bytes, got more")
+    return body
 
 
 def _decoder(response: HTTPResponse) -> _Decoder:

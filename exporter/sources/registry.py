@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from exporter.records import Attempt, Store, WorkerGpu, WorkerReport
 from exporter.records.reading import StoreReading
 from exporter.records.registry import Registered
-from exporter.sources.lightning_payload import Instants, Told, parse_worker
+from exporter.sources.instants import Instants
+from exporter.sources.lightning_workers import Told, parse_worker
 from exporter.sources.source import Deadline, Pace, SourceError
 from exporter.sqlite import FileError
 
@@ -23,7 +24,7 @@ PACE = Pace(interval=2.0, timeout=10.0, stale_after=10.0)
 SETTLING = 60.0
 """Seconds after the start in which workers come back to a registry that was away."""
 
-Entry = tuple[WorkerReport, list[WorkerGpu], Attempt | None]
+Entry = tuple[WorkerReport, Sequence[WorkerGpu], Attempt | None]
 """What a row says: the worker, its GPUs, and the attempt that it holds or that was given up on."""
 
 
@@ -79,7 +80,7 @@ class RegistrySource:
         instant, read_at = self._monotonic(), self._clock()
         drift: Counter[str] = Counter()
         try:
-            found = self._entries(deadline, read_at, drift)
+            found = self._entries(deadline, drift)
             departed = self._rows.departed()
         except FileError as error:
             raise SourceError("malformed", str(error)) from None
@@ -87,6 +88,7 @@ class RegistrySource:
         return StoreReading(
             store=Store(self.fleet, None),
             workers=tuple(report for report, _, _ in found.values()),
+            read_at=read_at,
             gpus=tuple(gpu for _, gpus, _ in found.values() for gpu in gpus),
             attempts={name: attempt for name, (_, _, attempt) in found.items() if attempt is not None},
             departed=departed,
@@ -95,7 +97,7 @@ class RegistrySource:
             drift=dict(+drift),
         )
 
-    def _entries(self, deadline: Deadline, read_at: float, drift: Counter[str]) -> dict[str, Entry]:
+    def _entries(self, deadline: Deadline, drift: Counter[str]) -> dict[str, Entry]:
         """Read all pages; a worker that went and came back in between is on two, and the later one counts."""
         entries: dict[str, Entry] = {}
         position, size = 0, PAGE
@@ -104,7 +106,7 @@ class RegistrySource:
             deadline.remaining()
             instants = Instants(drift)
             for _, worker in page:
-                report, gpus = parse_worker(_told(worker), worker.stats or b"null", self.fleet, read_at, instants)
+                report, gpus = parse_worker(_told(worker), worker.stats or b"null", self.fleet, instants)
                 entries[worker.worker_id] = (report, gpus, self._attempt(worker))
             position, size = page[-1][0] if page else position, len(page)
         return entries

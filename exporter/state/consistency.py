@@ -6,13 +6,15 @@ when two reads in a row show it of the same attempt.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
-from exporter.records import INCONSISTENCIES, Attempt, Inconsistency, Worker, WorkerReport
+import msgspec
+
+from exporter.records import INCONSISTENCIES, Assignment, Attempt, Inconsistency, Record, Worker, WorkerReport
 from exporter.records.reading import StoreReading
 from exporter.state.sharing import Senders, follow
-from exporter.state.worker import Outage, WorkerVerdict, held_attempt, since_evidence
+from exporter.state.worker import INFINITY, Outage, held_attempt, since_evidence
 
 STALLED = 10.0
 """Heartbeat timeouts without a span after which an attempt that sent some is stalled. A span ends with a model's or a
@@ -36,11 +38,33 @@ Held = tuple[str, str, str]
 """Whether held or shared, a rollout, and one of its attempts."""
 
 
+class Judged(msgspec.Struct, frozen=True, gc=False):
+    """How a worker is judged, until when if nothing new is said of it, and from what; `worker` is None if forgotten.
+
+    `plain` tells that by itself nothing can be at odds about it: it is idle, or is busy with an attempt of which
+    nothing is told.
+    """
+
+    report: WorkerReport
+    attempt: Attempt | None
+    until: float
+    worker: Worker | None
+    assignment: Assignment | None = None
+    plain: bool = False
+
+
 class Recent(NamedTuple):
-    """What one read leaves to the next: who sent it what, and what was at odds in it, perhaps by a change meanwhile."""
+    """What one read leaves to the next: who sent it what, and what was at odds in it, perhaps by a change meanwhile.
+
+    And how each worker was judged, at which instant, with which outage, and the tables of that.
+    """
 
     senders: Senders = Senders()
     doubtful: Collection[Held] = frozenset()
+    judged: Sequence[Judged] = ()
+    read_at: float = INFINITY
+    outage: Outage | None = None
+    tables: Mapping[type[Record], tuple[Record, ...]] = {}
 
 
 class Consistency:
@@ -51,25 +75,40 @@ class Consistency:
 
     def __init__(self, reading: StoreReading, recent: Recent, timeout: float, outage: Outage | None) -> None:
         self._reading = reading
+        self._read_at = reading.read_at
         self._recent = recent
         self._timeout = timeout
         self._outage = outage
         self._assigns = bool(reading.rollouts)
-        self._claims: dict[tuple[str, str], WorkerReport] = {}
         self._doubtful: set[Held] = set()
         self._found: dict[tuple[str, str], Inconsistency] = {}
-        self.senders = follow(recent.senders, reading.workers)
+        self.senders = follow(recent.senders, reading.workers, reading.read_at)
         self.forgotten: set[str] = set()
 
-    def take(self, report: WorkerReport, attempt: Attempt | None, verdict: WorkerVerdict, stale: bool | None) -> None:
-        """Look at one worker that is busy or holds something: its attempt, and the judgement of it."""
-        if report.rollout is not None and report.attempt is not None:
-            if report.word != "idle":
-                self._claim(report, report.rollout, report.attempt, verdict.status)
-            if verdict.status == "busy" and stale is False and self._stalled(report, attempt):
-                self._note(report.worker, "attempt_stalled", report.rollout, report.attempt)
-        elif verdict.status == "busy" and self._assigns:
-            self._note(report.worker, "busy_unassigned", report.rollout, report.attempt)
+    def take(self, report: WorkerReport, attempt: Attempt | None, worker: Worker) -> None:
+        """Look at one worker that is not plain: its attempt, and what it is judged to be."""
+        rollout, held = report.rollout, report.attempt
+        if rollout is None or held is None:
+            if worker.status == "busy" and self._assigns:
+                self._note(report.worker, "busy_unassigned", rollout, held)
+            return
+        if report.word != "idle" and worker.status == "unknown":
+            self._suspect(report.worker, "held_by_unknown", rollout, held)
+        fresh = worker.status == "busy" and worker.telemetry_stale == 0
+        if attempt is not None and fresh and self._stalled(report, attempt):
+            self._note(report.worker, "attempt_stalled", rollout, held)
+
+    def compare(self, judged: Sequence[Judged]) -> None:
+        """Look for an attempt that several hold; an assignment that an idle worker still has is a stale one."""
+        held = [each.assignment for each in judged if each.assignment is not None and each.report.word != "idle"]
+        if len({each.attempt for each in held}) == len(held):
+            return
+        claims: dict[tuple[str, str], Assignment] = {}
+        for each in held:
+            other = claims.setdefault((each.rollout, each.attempt), each)
+            if other is not each:
+                for one in (other, each):
+                    self._suspect(one.worker, "shared_attempt", one.rollout, one.attempt)
 
     def judged(self, workers: Sequence[Worker]) -> tuple[tuple[Inconsistency, ...], Recent]:
         """All that is at odds, the worst first, and what to compare the next reading with.
@@ -90,21 +129,12 @@ class Consistency:
         found = sorted(self._found.values(), key=_worst)
         return tuple(found), Recent(self.senders, frozenset(self._doubtful))
 
-    def _claim(self, report: WorkerReport, rollout: str, attempt: str, status: str) -> None:
-        """Note who holds what; an assignment that an idle worker still has is a stale one."""
-        if status == "unknown":
-            self._suspect(report.worker, "held_by_unknown", rollout, attempt)
-        other = self._claims.setdefault((rollout, attempt), report)
-        if other is not report:
-            for each in (other, report):
-                self._suspect(each.worker, "shared_attempt", rollout, attempt)
-
-    def _stalled(self, report: WorkerReport, attempt: Attempt | None) -> bool:
+    def _stalled(self, report: WorkerReport, attempt: Attempt) -> bool:
         held = held_attempt(report, attempt)
         if held is None or held.status not in ACTIVE or held.last_heartbeat is None:
             return False
         newest = max(held.last_heartbeat, report.last_busy or held.last_heartbeat)
-        return since_evidence(newest, report.read_at, self._outage) > STALLED * self._timeout
+        return since_evidence(newest, self._read_at, self._outage) > STALLED * self._timeout
 
     def _suspect(self, worker: str, kind: str, rollout: str, attempt: str) -> None:
         held = ("shared" if kind == "shared_attempt" else "held", rollout, attempt)

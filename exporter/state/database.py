@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -104,12 +104,18 @@ class Database:
         self._connection.close()
 
     def _put(self, rows: Rows) -> None:
-        many = self._connection.executemany
-        many("DELETE FROM held WHERE kind = ? AND fleet = ? AND name = ?", _texts(rows.forgotten))
-        many("DELETE FROM notes WHERE fleet = ? AND kind = ? AND name = ?", _texts(rows.unnoted))
-        many("INSERT OR REPLACE INTO held VALUES (?, ?, ?, ?, ?, ?, ?)", _texts(rows.held))
-        many("INSERT OR REPLACE INTO steps VALUES (?, ?, ?, ?, ?)", _texts(rows.steps))
-        many("INSERT OR REPLACE INTO notes VALUES (?, ?, ?, ?)", _texts(rows.notes))
+        self._many("DELETE FROM held WHERE kind = ? AND fleet = ? AND name = ?", rows.forgotten)
+        self._many("DELETE FROM notes WHERE fleet = ? AND kind = ? AND name = ?", rows.unnoted)
+        self._many("INSERT OR REPLACE INTO held VALUES (?, ?, ?, ?, ?, ?, ?)", rows.held)
+        self._many("INSERT OR REPLACE INTO steps VALUES (?, ?, ?, ?, ?)", rows.steps)
+        self._many("INSERT OR REPLACE INTO notes VALUES (?, ?, ?, ?)", rows.notes)
+
+    def _many(self, statement: str, rows: Sequence[tuple[str | float | None, ...]]) -> None:
+        """Run a statement for each row; it may run twice for some, where one of them is no text that SQLite takes."""
+        try:
+            self._connection.executemany(statement, rows)
+        except UnicodeEncodeError:
+            self._connection.executemany(statement, _texts(rows))
 
 
 def _prepare(connection: sqlite3.Connection) -> None:

@@ -31,7 +31,7 @@ from exporter.records.table import Tables, first
 from exporter.state.consistency import Recent
 from exporter.state.consoles import Consoles, Heard, url_of
 from exporter.state.evidence import FleetEvidence
-from exporter.state.listing import Listing, kinds_of, roster
+from exporter.state.listing import Listing, Rosters, kinds_of
 from exporter.state.loads import Loads
 from exporter.state.memory import Roster
 from exporter.state.mesh_tables import Ground, MeshMemory, count_mesh, mesh_tables
@@ -123,6 +123,8 @@ class Fleet:
         self.wakes = recalled.wakes
         self.listing = Listing()
         self._judged: tuple[StoreReading, Tables] | None = None
+        self._rosters = Rosters()
+        self._limited: dict[type[Record], tuple[tuple[Record, ...], tuple[Record, ...]]] = {}
         self._before = self._recent = Recent()
         self.expires = INFINITY
         self.evidence = FleetEvidence(name)
@@ -184,7 +186,10 @@ class Fleet:
         cut, left_out = self._cut(dict(tables))
         listed = workers if self._lists_workers else {}
         answered: dict[str, Sized] = {"mesh-llm": heard.fresh, "inventory": files, "agent-lightning": listed}
-        rosters = {kind: roster(kind, tables, cut) for kind in kinds_of([kind for kind in answered if answered[kind]])}
+        rosters = {
+            kind: self._rosters.of(kind, tables, cut)
+            for kind in kinds_of([kind for kind in answered if answered[kind]])
+        }
         self._doubt(rosters, heard, files)
         self.listing = Listing(kinds_of(kinds), rosters, self._notes(now))
         return cut, left_out
@@ -261,5 +266,12 @@ class Fleet:
             records = tables.get(record, ())
             if len(records) > limit:
                 left_out[record] = len(records) - limit
-                tables[record] = first(records, limit)
+                tables[record] = self._first(record, records, limit)
         return tables, left_out
+
+    def _first(self, record: type[Record], records: tuple[Record, ...], limit: int) -> tuple[Record, ...]:
+        """The first of a table; that of before where the table is."""
+        before = self._limited.get(record)
+        if before is None or before[0] is not records:
+            before = self._limited[record] = (records, first(records, limit))
+        return before[1]

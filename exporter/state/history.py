@@ -42,8 +42,27 @@ class History:
                 after = (*before, Move(now, origin, target))[-EACH:]
                 self._moves[fleet, name] = after
                 self._count += len(after) - len(before)
-            while self._count > self._most:
-                self._count -= len(self._moves.pop(next(iter(self._moves))))
+            self._bound()
+
+    def drop(self, fleet: str, kind: str, names: Iterable[str]) -> None:
+        """Drop the moves of those that are remembered no longer."""
+        if kind != "worker":
+            return
+        with self._lock:
+            for name in names:
+                self._count -= len(self._moves.pop((fleet, name), ()))
+
+    def _bound(self) -> None:
+        """Drop those that moved longest ago; a dict's first key costs as much as all that were dropped before it."""
+        over = self._count - self._most
+        oldest = []
+        for key, moves in self._moves.items():
+            if over <= 0:
+                break
+            oldest.append(key)
+            over -= len(moves)
+        for key in oldest:
+            self._count -= len(self._moves.pop(key))
 
     def forget(self, fleet: str) -> None:
         """Forget the moves of a fleet, and since when they are known."""

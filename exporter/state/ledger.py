@@ -117,6 +117,7 @@ class Ledger:
                     held += [(kind, fleet, name, *each) for name, each in change.put.items()]
                     steps += self._step_rows(kind, fleet, change)
                     forgotten += [(kind, fleet, name) for name in change.forgotten]
+                    self.history.drop(fleet, kind, change.forgotten)
             before = self._notes.get(fleet, {})
             if before != listing.notes:
                 self._notes[fleet] = listing.notes

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from operator import attrgetter
 from typing import Any, NamedTuple
 
@@ -10,14 +10,14 @@ from exporter.records import Node, Record, WakeableNode, Worker
 from exporter.records.table import Tables
 from exporter.state.memory import Roster
 
-Named = Callable[[Any], tuple[str, str | None]]
+Field = Callable[[Any], Any]
 
-LISTED: dict[str, tuple[type[Record], Named]] = {
-    "node": (Node, attrgetter("node", "state")),
-    "worker": (Worker, attrgetter("worker", "status")),
-    "wakeable": (WakeableNode, attrgetter("logical_id", "state")),
+LISTED: dict[str, tuple[type[Record], Field, Field]] = {
+    "node": (Node, attrgetter("node"), attrgetter("state")),
+    "worker": (Worker, attrgetter("worker"), attrgetter("status")),
+    "wakeable": (WakeableNode, attrgetter("logical_id"), attrgetter("state")),
 }
-"""Table, and name and state of its records, of each kind that is remembered."""
+"""Table, and what gives name and state of its records, of each kind that is remembered."""
 
 KINDS_OF = {
     "mesh-llm": ("node", "wakeable"),
@@ -41,10 +41,29 @@ def kinds_of(sources: Collection[str]) -> frozenset[str]:
     return frozenset(kind for source in sources for kind in KINDS_OF[source])
 
 
+class Rosters:
+    """The rosters of one fleet; where the same is listed in the same states as before it is the same object."""
+
+    def __init__(self) -> None:
+        self._before: dict[str, tuple[Sequence[Record], list[list[object]], Roster]] = {}
+
+    def of(self, kind: str, tables: Tables, shown: Tables) -> Roster:
+        """List one kind, as `roster` does."""
+        table, name, state = LISTED[kind]
+        records, left = tables.get(table, ()), shown.get(table, ())
+        before = self._before.get(kind)
+        if before is None or before[0] is not records or len(left) < len(records):
+            said = [list(map(field, records)) for field in (name, state)]
+            if before is None or before[1] != said or len(left) < len(records):
+                before = (records, said, roster(kind, tables, shown))
+            before = self._before[kind] = (records, said, before[2])
+        return before[2]
+
+
 def roster(kind: str, tables: Tables, shown: Tables, dropped: Collection[str] = ()) -> Roster:
     """List one kind: all of `tables`, of which `shown` has what a limit left; of two of a name the first stands."""
-    table, named = LISTED[kind]
+    table, name, state = LISTED[kind]
     records = tables.get(table, ())
     kept = shown.get(table, ())
-    states = dict(map(named, reversed(records)))
-    return Roster(states, dropped, None if len(kept) == len(records) else {named(record)[0] for record in kept})
+    states = dict(zip(map(name, reversed(records)), map(state, reversed(records)), strict=True))
+    return Roster(states, dropped, None if len(kept) == len(records) else set(map(name, kept)))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from itertools import permutations
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain, permutations, repeat
 
 from exporter.records import (
     NODE_STATES,
@@ -35,7 +35,7 @@ class MemoryTables:
         for kind, roster in listing.rosters.items():
             news, records = self._before.get(kind, (-1, ()))
             if news != parts[kind].news or roster.shown is not None:
-                records = tuple(self._records(kind, roster, parts[kind]))
+                records = tuple(self._records(kind, roster, parts[kind], records))
             self._before[kind] = (parts[kind].news if roster.shown is None else -1, records)
             tables[RECORDS[kind]] = records
         if "node" in listing.kinds:
@@ -50,7 +50,7 @@ class MemoryTables:
             )
         return tables
 
-    def _records(self, kind: str, roster: Roster, part: Recollection) -> Iterable[Record]:
+    def _records(self, kind: str, roster: Roster, part: Recollection, before: Sequence[Record]) -> Iterable[Record]:
         shown = roster.states if roster.shown is None else roster.shown
         there = [(name, part.held[name]) for name in roster.states if name in shown]
         match kind:
@@ -58,11 +58,18 @@ class MemoryTables:
                 yield from (_node(self._fleet, name, held) for name, held in there)
                 yield from (NodeMemory(self._fleet, name, 0) for name in part.tombstones())
             case "worker":
-                yield from (WorkerMemory(self._fleet, name, 1, held.since) for name, held in there)
+                yield from map(self._worker, there, chain(before, repeat(None)))
                 yield from (WorkerMemory(self._fleet, name, 0) for name in part.tombstones())
             case _:
                 for name, held in there:
                     yield WakeableMemory(self._fleet, name, None if held.state is None else held.since)
+
+    def _worker(self, there: tuple[str, Held], before: Record | None) -> Record:
+        """What is shown of a worker who is there: what was shown before in its place, where that is the same."""
+        name, held = there
+        if isinstance(before, WorkerMemory) and before.worker == name and before.since == held.since:
+            return before
+        return WorkerMemory(self._fleet, name, 1, held.since)
 
 
 def _node(fleet: str, name: str, held: Held) -> NodeMemory:

@@ -58,26 +58,28 @@ class Senders(NamedTuple):
     """
 
     reports: Sequence[WorkerReport] = ()
+    read_at: float = INFINITY
     trails: Mapping[str, Trail] = {}
     bare: Collection[str] = frozenset()
 
     def shared(self) -> list[str]:
         """The ids that count as used from several places now."""
-        now = self.reports[-1].read_at if self.reports else INFINITY
-        return [worker for worker, trail in self.trails.items() if now <= trail.shared_until]
+        return [worker for worker, trail in self.trails.items() if self.read_at <= trail.shared_until]
 
 
-def follow(before: Senders, reports: Sequence[WorkerReport]) -> Senders:
+def follow(before: Senders, reports: Sequence[WorkerReport], now: float) -> Senders:
     """Compare the reports of two reads: an id is shared when its heartbeats come back from a place that they had left.
 
-    One change of place is a restart elsewhere, or a clock that was set. Times are on the store's clock. A store lists
-    its workers in the same order at every read, new ones at the end.
+    One change of place is a restart elsewhere, or a clock that was set. Times are on the store's clock, which was at
+    `now` when it was read. A store lists its workers in the same order at every read, new ones at the end.
     """
-    now = reports[-1].read_at if reports else INFINITY
+    now = now if reports else INFINITY
     trails = {worker: trail for worker, trail in before.trails.items() if _lately(trail, now)}
     bare: set[str] = set()
     known: dict[str, WorkerReport] | None = None
     for report, earlier in zip(reports, chain(before.reports, repeat(None)), strict=False):
+        if report is earlier and not before.bare:
+            continue
         if earlier is None or earlier.worker != report.worker:
             known = known or {each.worker: each for each in before.reports}
             earlier = known.get(report.worker, report)
@@ -87,10 +89,11 @@ def follow(before: Senders, reports: Sequence[WorkerReport]) -> Senders:
         elif report.snapshot_at is not None and report.snapshot_at == earlier.snapshot_at:
             bare.add(report.worker)
         elif _moved(report, earlier) and (report.worker in trails or len(trails) < MOST):
-            left, here = _place(earlier, report.worker in before.bare), _place(report)
+            left = _place(earlier, before.read_at, report.worker in before.bare)
+            here = _place(report, now)
             if not left.like(here):
                 trails[report.worker] = _moved_on(trails.get(report.worker, Trail()), left, here)
-    return Senders(reports, trails, bare)
+    return Senders(reports, now, trails, bare)
 
 
 def _moved(report: WorkerReport, earlier: WorkerReport) -> bool:
@@ -111,8 +114,8 @@ def _lately(trail: Trail, now: float) -> bool:
     return now <= trail.shared_until or any(abs(now - place.seen) <= KEPT for place in trail.left)
 
 
-def _place(report: WorkerReport, bare: bool = False) -> Place:
-    return Place(report.host, None if bare else _ahead(report), report.read_at)
+def _place(report: WorkerReport, read_at: float, bare: bool = False) -> Place:
+    return Place(report.host, None if bare else _ahead(report), read_at)
 
 
 def _ahead(report: WorkerReport) -> float | None:

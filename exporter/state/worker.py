@@ -21,6 +21,9 @@ INFINITY = float("inf")
 ZONES = 900.0
 """Seconds in which the time zones of the world differ, a multiple of it."""
 
+ROUNDING = 0.001
+"""Seconds by which the sum of an instant and a limit is taken for less than it is: it may be rounded."""
+
 FAR = 1e12
 """Seconds of a skew that are no longer told to the millisecond."""
 
@@ -58,14 +61,20 @@ _REPORTED = {word: WorkerVerdict(word, "reported") for word in WORKER_STATUSES i
 
 
 def worker_status(
-    report: WorkerReport, attempt: Attempt | None, heartbeat_timeout: float, outage: Outage | None = None
+    report: WorkerReport,
+    attempt: Attempt | None,
+    read_at: float,
+    heartbeat_timeout: float,
+    outage: Outage | None = None,
 ) -> WorkerVerdict:
     """Judge a worker at the instant of the read: silent, unrecognised, given up on, heartbeat only, in this order.
 
     `attempt` is the one it holds, or held at the read before; `heartbeat_timeout` is in seconds.
     """
-    word = report.word
-    if silence(report, attempt, outage) > heartbeat_timeout:
+    word, heard = report.word, report.last_heartbeat
+    if heard is not None and read_at - heard <= heartbeat_timeout and word in _REPORTED:
+        return _REPORTED[word]
+    if silence(report, attempt, read_at, outage) > heartbeat_timeout:
         claimed = word if word in WORKER_STATUSES and word != "unknown" else None
         return WorkerVerdict("unknown", "silent", claimed)
     if word not in WORKER_STATUSES:
@@ -78,11 +87,19 @@ def worker_status(
     return WorkerVerdict("unknown", flagged)
 
 
-def silence(report: WorkerReport, attempt: Attempt | None, outage: Outage | None = None) -> float:
+def silence(report: WorkerReport, attempt: Attempt | None, read_at: float, outage: Outage | None = None) -> float:
     """Seconds since the newest evidence that a worker lives, at the instant of the read; infinite without any.
 
-    `last_idle` is no evidence, the store's watchdog moves it for the dead. Evidence from the future has age 0. The time
-    of the last `outage` does not count: a store that was away heard nobody.
+    Evidence from the future has age 0. The time of the last `outage` does not count: a store that was away heard
+    nobody.
+    """
+    return since_evidence(newest_evidence(report, attempt), read_at, outage)
+
+
+def newest_evidence(report: WorkerReport, attempt: Attempt | None) -> float:
+    """When the newest evidence is from that a worker lives; minus infinity without any.
+
+    `last_idle` is no evidence, the store's watchdog moves it for the dead.
     """
     newest = -INFINITY
     if report.last_heartbeat is not None:
@@ -93,7 +110,30 @@ def silence(report: WorkerReport, attempt: Attempt | None, outage: Outage | None
         newest = report.last_busy
     if attempt is not None and attempt.attempt == report.attempt and attempt.last_heartbeat is not None:
         newest = max(newest, attempt.last_heartbeat)
-    return since_evidence(newest, report.read_at, outage)
+    return newest
+
+
+def lasts_until(
+    report: WorkerReport,
+    attempt: Attempt | None,
+    read_at: float,
+    limits: tuple[float, float],
+    outage: Outage | None = None,
+) -> float:
+    """Until when a worker is judged as it is at the instant of the read, if nothing new is said of it.
+
+    `limits` are those of silence: the heartbeat timeout, and that after which it is forgotten, in seconds. Minus
+    infinity where an outage counts, which ends with the next.
+    """
+    heartbeat, (timeout, forget_after) = report.last_heartbeat, limits
+    if heartbeat is not None and heartbeat + timeout - ROUNDING >= read_at:
+        return heartbeat + timeout - ROUNDING
+    newest = newest_evidence(report, attempt)
+    heartbeat = newest if heartbeat is None else heartbeat
+    if outage is not None and heartbeat < outage.end:
+        return -INFINITY
+    instants = (heartbeat + timeout, newest + timeout, newest + forget_after)
+    return min([instant - ROUNDING for instant in instants if instant >= read_at - ROUNDING], default=INFINITY)
 
 
 def held_attempt(report: WorkerReport, attempt: Attempt | None) -> Attempt | None:
@@ -101,16 +141,20 @@ def held_attempt(report: WorkerReport, attempt: Attempt | None) -> Attempt | Non
     return attempt if attempt is not None and attempt.attempt == report.attempt else None
 
 
-def is_forgotten(report: WorkerReport, attempt: Attempt | None, forget_after: float) -> bool:
+def is_forgotten(report: WorkerReport, attempt: Attempt | None, read_at: float, forget_after: float) -> bool:
     """Tell whether a silent worker has been so for so long, more than `forget_after` seconds, that it is dropped."""
-    return forget_after < silence(report, attempt) < INFINITY
+    return forget_after < silence(report, attempt, read_at) < INFINITY
 
 
-def telemetry_stale(report: WorkerReport, heartbeat_timeout: float, outage: Outage | None = None) -> bool | None:
+def telemetry_stale(
+    report: WorkerReport, read_at: float, heartbeat_timeout: float, outage: Outage | None = None
+) -> bool | None:
     """Tell whether a worker's heartbeats stopped; None where it never sent one."""
     if report.last_heartbeat is None:
         return None
-    return since_evidence(report.last_heartbeat, report.read_at, outage) > heartbeat_timeout
+    if read_at - report.last_heartbeat <= heartbeat_timeout:
+        return False
+    return since_evidence(report.last_heartbeat, read_at, outage) > heartbeat_timeout
 
 
 def clock_skew(report: WorkerReport) -> float | None:

@@ -93,28 +93,31 @@ class WorkersEvidence(NamedTuple):
         reading = self.told.reading if self.told else None
         attempt = reading.attempts.get(report.worker) if reading else None
         outage = Outage.of(reading, self.heartbeat_timeout) if reading else None
-        age, counted = silence(report, attempt), silence(report, attempt, outage)
+        read_at = reading.read_at if reading else 0.0
+        age, counted = silence(report, attempt, read_at), silence(report, attempt, read_at, outage)
         held = held_attempt(report, attempt)
         said: dict[str, Any] = {
-            "read_at": report.read_at,
+            "read_at": read_at,
             "silence_seconds": None if age == INFINITY else round(age, DIGITS),
             "outage_seconds": 0.0 if age == INFINITY else round(age - counted, DIGITS),
             "heartbeat_timeout_seconds": self.heartbeat_timeout,
-            "signs": _signs(report, held),
+            "signs": _signs(report, held, read_at),
             "word": report.word,
             "rollout": report.rollout,
             "attempt": report.attempt,
             "attempt_status": None if attempt is None else attempt.status or None,
-            "telemetry_stale": telemetry_stale(report, self.heartbeat_timeout, outage),
+            "telemetry_stale": telemetry_stale(report, read_at, self.heartbeat_timeout, outage),
             "host": report.host,
             "os": report.os,
             "clock_skew_seconds": None if report.worker in self.bare else clock_skew(report),
         }
-        return said | (self._judgement(report, attempt, outage) if self.fresh else {})
+        return said | (self._judgement(report, attempt, read_at, outage) if self.fresh else {})
 
-    def _judgement(self, report: WorkerReport, attempt: Attempt | None, outage: Outage | None) -> dict[str, Any]:
-        verdict = worker_status(report, attempt, self.heartbeat_timeout, outage)
-        if verdict.reason == "silent" and is_forgotten(report, attempt, self.forget_after):
+    def _judgement(
+        self, report: WorkerReport, attempt: Attempt | None, read_at: float, outage: Outage | None
+    ) -> dict[str, Any]:
+        verdict = worker_status(report, attempt, read_at, self.heartbeat_timeout, outage)
+        if verdict.reason == "silent" and is_forgotten(report, attempt, read_at, self.forget_after):
             return {"forgotten": True, "reason": verdict.reason, "rule": REASONS[verdict.reason]}
         return {
             "status": verdict.status,
@@ -124,7 +127,7 @@ class WorkersEvidence(NamedTuple):
         }
 
 
-def _signs(report: WorkerReport, held: Attempt | None) -> tuple[Sign, ...]:
+def _signs(report: WorkerReport, held: Attempt | None, read_at: float) -> tuple[Sign, ...]:
     """The times that are known of a worker; `idle` is no evidence, as a store's watchdog moves it for the dead."""
     times = {
         "heartbeat": report.last_heartbeat,
@@ -137,7 +140,7 @@ def _signs(report: WorkerReport, held: Attempt | None) -> tuple[Sign, ...]:
         Sign(
             what=what,
             at=time,
-            age_seconds=None if time is None else round(max(0.0, report.read_at - time), DIGITS),
+            age_seconds=None if time is None else round(max(0.0, read_at - time), DIGITS),
             counts=what in times,
             newest=what in times and time is not None and time == newest,
         )

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
+from itertools import chain, repeat
+from operator import attrgetter
 
 from exporter.records import (
     ROLLOUT_STATUSES,
     WORKER_STATUSES,
     Assignment,
+    Attempt,
     Inconsistency,
     RolloutCount,
     RolloutsFinished,
@@ -18,18 +22,20 @@ from exporter.records import (
     WorkerReport,
 )
 from exporter.records.reading import StoreReading
-from exporter.records.table import Tables
-from exporter.state.consistency import Consistency, Recent
+from exporter.records.table import Tables, kept
+from exporter.state.consistency import Consistency, Judged, Recent
 from exporter.state.worker import (
     Outage,
     WorkerVerdict,
     clock_skew,
     is_forgotten,
+    lasts_until,
     telemetry_stale,
     worker_status,
 )
 
-_UNTOLD = WorkerReport(fleet="", worker="", word="", read_at=0)
+_Figure = float | None
+_Telemetry = tuple[_Figure, _Figure, _Figure, _Figure, _Figure, _Figure, _Figure]
 
 
 def worker_tables(reading: StoreReading, heartbeat_timeout: float, forget_after: float) -> Tables:
@@ -42,41 +48,75 @@ def judge_workers(
 ) -> tuple[Tables, Recent]:
     """Judge every worker of a reading, and give what to judge the next by; times are in seconds.
 
-    One that has been silent for longer than `forget_after` is dropped: a 0.3 store never deletes a worker.
+    One that has been silent for longer than `forget_after` is dropped: a 0.3 store never deletes a worker. Of whom
+    nothing new is said, and whose time has not come, the judgement stands; a table that is as it was is the same
+    object.
     """
-    outage = Outage.of(reading, heartbeat_timeout)
-    workers: list[Worker] = []
-    assignments: list[Assignment] = []
-    measured: set[str] = set()
+    outage, read_at = Outage.of(reading, heartbeat_timeout), reading.read_at
     consistency = Consistency(reading, recent, heartbeat_timeout, outage)
-    bare = consistency.senders.bare
-    for report in reading.workers:
-        attempt = reading.attempts.get(report.worker)
-        verdict = worker_status(report, attempt, heartbeat_timeout, outage)
-        if verdict.reason == "silent" and is_forgotten(report, attempt, forget_after):
+    limits, bare = (heartbeat_timeout, forget_after), consistency.senders.bare
+    stands = recent.judged if recent.read_at <= read_at and recent.outage == outage else ()
+    judged: list[Judged] = []
+    attempts = reading.attempts
+    for report, was in zip(reading.workers, chain(stands, repeat(None)), strict=False):
+        attempt = attempts.get(report.worker)
+        if was is None or was.report is not report or read_at > was.until or was.attempt != attempt:
+            was = judge(report, attempt, read_at, limits, outage, measured=not bare or report.worker not in bare)
+        judged.append(was)
+        if was.worker is None:
             consistency.forgotten.add(report.worker)
-            continue
-        stale = telemetry_stale(report, heartbeat_timeout, outage)
-        worker = _worker(report, verdict, stale, None if bare and report.worker in bare else clock_skew(report))
-        workers.append(worker)
-        if worker.telemetry_stale == 0:
-            measured.add(worker.worker)
-        if report.rollout is not None and report.attempt is not None:
-            held = Assignment(report.fleet, report.worker, report.rollout, report.attempt, worker.status)
-            assignments.append(held)
-        if verdict.status == "busy" or report.rollout is not None:
-            consistency.take(report, attempt, verdict, stale)
+        elif not was.plain:
+            consistency.take(report, attempt, was.worker)
+    consistency.compare(judged)
+    workers = tuple([each.worker for each in judged if each.worker is not None])
+    before = recent.tables
     inconsistencies, recent = consistency.judged(workers)
     tables: Tables = {
-        Worker: tuple(workers),
-        WorkerGpu: tuple(gpu for gpu in reading.gpus if gpu.worker in measured),
-        Assignment: tuple(assignments),
+        Worker: workers,
+        WorkerGpu: _measured(reading.gpus, workers),
+        Assignment: tuple([each.assignment for each in judged if each.assignment is not None]),
         Inconsistency: inconsistencies,
         Store: (reading.store,),
         RolloutCount: reading.rollouts,
         RolloutsFinished: reading.finished,
     }
-    return tables, recent
+    tables = {record: kept(before.get(record), rows) for record, rows in tables.items()}
+    return tables, recent._replace(judged=judged, read_at=read_at, outage=outage, tables=tables)
+
+
+def judge(
+    report: WorkerReport,
+    attempt: Attempt | None,
+    read_at: float,
+    limits: tuple[float, float],
+    outage: Outage | None,
+    *,
+    measured: bool = True,
+) -> Judged:
+    """Judge one worker; `limits` are the heartbeat timeout, and that after which it is forgotten.
+
+    `measured` tells whether its newest heartbeat brought a snapshot.
+    """
+    timeout, forget_after = limits
+    until = lasts_until(report, attempt, read_at, limits, outage)
+    verdict = worker_status(report, attempt, read_at, timeout, outage)
+    if verdict.reason == "silent" and is_forgotten(report, attempt, read_at, forget_after):
+        return Judged(report, attempt, until, None)
+    stale = telemetry_stale(report, read_at, timeout, outage)
+    worker = _worker(report, verdict, stale, clock_skew(report) if measured else None)
+    if report.rollout is None or report.attempt is None:
+        return Judged(report, attempt, until, worker, plain=worker.status == "idle")
+    held = Assignment(report.fleet, report.worker, report.rollout, report.attempt, worker.status)
+    plain = worker.status == "idle" or (worker.status == "busy" and attempt is None)
+    return Judged(report, attempt, until, worker, held, plain)
+
+
+def _measured(gpus: tuple[WorkerGpu, ...], workers: Sequence[Worker]) -> tuple[WorkerGpu, ...]:
+    """The GPUs of the workers whose telemetry is fresh."""
+    if not gpus:
+        return ()
+    fresh = {worker.worker for worker in workers if worker.telemetry_stale == 0}
+    return tuple([gpu for gpu in gpus if gpu.worker in fresh])
 
 
 def count_workers(fleet: str, tables: Tables, *, lists_workers: bool = True, lists_rollouts: bool = True) -> Tables:
@@ -85,7 +125,7 @@ def count_workers(fleet: str, tables: Tables, *, lists_workers: bool = True, lis
     A fleet whose store has no workers at all has no rows of them: that it has none that is idle would not be true. Nor
     has that of a registry rows of rollouts, which it does not know.
     """
-    workers = Counter(worker.status for worker in tables.get(Worker, ()) if isinstance(worker, Worker))
+    workers = Counter(map(attrgetter("status"), tables.get(Worker, ())))
     counts: Tables = {}
     if lists_workers:
         counts[WorkerCount] = tuple(WorkerCount(fleet, status, workers[status]) for status in WORKER_STATUSES)
@@ -103,26 +143,31 @@ def drift_of(reading: StoreReading) -> Counter[str]:
 
 
 def _worker(report: WorkerReport, verdict: WorkerVerdict, stale: bool | None, skew: float | None) -> Worker:
-    told = report if stale is False else _UNTOLD
+    """By position, in the order of the fields: by name it takes five times as long."""
+    telemetry: _Telemetry = (None, None, None, None, None, None, None)
+    if stale is False:
+        telemetry = (
+            report.cpu_usage_ratio,
+            report.memory_used_bytes,
+            report.memory_total_bytes,
+            report.disk_used_bytes,
+            report.disk_total_bytes,
+            report.network_sent_bytes,
+            report.network_received_bytes,
+        )
     return Worker(
-        fleet=report.fleet,
-        worker=report.worker,
-        status=verdict.status,
-        reason=verdict.reason if verdict.status == "unknown" else None,
-        reported=verdict.reported,
-        host=report.host,
-        os=report.os,
-        telemetry_stale=None if stale is None else int(stale),
-        last_heartbeat=report.last_heartbeat,
-        last_dequeue=report.last_dequeue,
-        last_busy=report.last_busy,
-        last_idle=report.last_idle,
-        cpu_usage_ratio=told.cpu_usage_ratio,
-        memory_used_bytes=told.memory_used_bytes,
-        memory_total_bytes=told.memory_total_bytes,
-        disk_used_bytes=told.disk_used_bytes,
-        disk_total_bytes=told.disk_total_bytes,
-        network_sent_bytes=told.network_sent_bytes,
-        network_received_bytes=told.network_received_bytes,
-        clock_skew_seconds=skew,
+        report.fleet,
+        report.worker,
+        verdict.status,
+        verdict.reason if verdict.status == "unknown" else None,
+        verdict.reported,
+        report.host,
+        report.os,
+        None if stale is None else int(stale),
+        report.last_heartbeat,
+        report.last_dequeue,
+        report.last_busy,
+        report.last_idle,
+        *telemetry,
+        skew,
     )

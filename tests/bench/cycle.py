@@ -1,28 +1,24 @@
-"""CPU of a whole cycle with everything changed, beside prometheus-client's encoder on the same samples.
+"""CPU of a whole cycle by phase, with nothing to everything changed, beside prometheus-client on the same samples.
 
-A cycle is: read a store over HTTP, decode, judge, render, compress and put together one gzip scrape. The store runs as
-a process of its own and is not counted. The peer only encodes, uncompressed: once from metric objects that hold the
-values (`gauges`, what a program has that uses the library), once from families that are ready to write (`families`, the
-encoder alone). CPU is this process' own clock; medians of repeated runs; ratios are taken pair by pair.
-
-`python -m tests.bench.cycle [--workers 1000,10000] [--rounds 7] [--json FILE]`
+A cycle is: read a store over HTTP and decode (`read`), judge (`rules`), remember on disk (`ledger`), render and
+compress (`render`), put together one gzip scrape (`scrape`). The store runs as a process of its own and is not counted.
+The peer only encodes, uncompressed: from families that a collector fills at each scrape, as exporters do
+(`collector`), from metric objects that hold the values (`gauges`), and from families that are ready (`families`, the
+encoder alone). CPU is this process' own clock; medians of repeated runs.
 """
 
 from __future__ import annotations
 
-import argparse
 import gzip
-import json
 import statistics
-import subprocess
-import sys
+import tempfile
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from prometheus_client import CollectorRegistry, Gauge, Metric, generate_latest
+from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
@@ -33,36 +29,81 @@ from exporter.sources.agent_lightning import LightningStore
 from exporter.sources.fetch import Resolver
 from exporter.sources.source import Deadline, Pace
 from exporter.state.fleet import Fleet, Limits, WorkerRules
+from exporter.state.ledger import Ledger
+from tests.bench.canned_store import PAGE, START
+from tests.bench.processes import CannedStore, canned_store
 
-PEERS = ("gauges", "families")
+PHASES = ("read", "rules", "ledger", "render", "scrape")
+PEERS = ("collector", "gauges", "families")
+PEERS_MOST = 20_000
+"""Workers at most for which the peers are measured: with ten times as many they take minutes and gigabytes."""
 
 
-class Same(Collector):
-    """Gives prometheus-client the very samples that Rollcall exposed."""
+class Scenario(NamedTuple):
+    """What changes between two reads: a share of the workers, in runs of neighbours, with their status or not."""
 
-    def __init__(self, text: str) -> None:
-        self._metrics = list(text_string_to_metric_families(text))
+    name: str
+    share: float
+    run: int = 1
+    flip: bool = False
+
+    @property
+    def settling(self) -> int:
+        """Cycles until what is kept fits how much changes."""
+        return 12 if 0 < self.share < 0.05 else 4
+
+
+SCENARIOS = (
+    Scenario("nothing", 0.0),
+    Scenario("0.1 %", 0.001),
+    Scenario("1 %", 0.01),
+    Scenario("1 %, by host", 0.01, run=8),
+    Scenario("10 %", 0.1),
+    Scenario("everything", 1.0),
+    Scenario("every status too", 1.0, flip=True),
+)
+
+
+class Filled(Collector):
+    """Gives prometheus-client the very samples that Rollcall exposed, from families that `fill` gives."""
+
+    def __init__(self, fill: Callable[[], Iterable[Metric]]) -> None:
+        self._fill = fill
 
     def collect(self) -> Iterable[Metric]:
-        """The samples, ready to encode."""
-        return self._metrics
+        """The families."""
+        return self._fill()
 
 
-def gauges(text: str) -> CollectorRegistry:
-    """A registry with a Gauge per family, set to the very samples that Rollcall exposed."""
+def peers(text: str) -> dict[str, float]:
+    """CPU seconds that prometheus-client takes to encode the samples of an exposition, by way of holding them."""
+    found = list(text_string_to_metric_families(text))
     registry = CollectorRegistry()
-    for family in text_string_to_metric_families(text):
-        names = tuple(family.samples[0].labels)
-        gauge = Gauge(family.name, family.documentation, names, registry=registry)
+    for family in found:
+        gauge = Gauge(family.name, family.documentation, tuple(family.samples[0].labels), registry=registry)
         for sample in family.samples:
             gauge.labels(*sample.labels.values()).set(sample.value)
-    return registry
+    seconds = {"gauges": encoded(registry), "families": encoded(filled(lambda: found))}
+    rows = [
+        (each.name, each.documentation, [([*sample.labels.values()], sample.value) for sample in each.samples])
+        for each in found
+    ]
+    names = [list(family.samples[0].labels) for family in found]
+
+    def fill() -> Iterable[Metric]:
+        for (name, meaning, samples), labels in zip(rows, names, strict=True):
+            family = GaugeMetricFamily(name, meaning, labels=labels)
+            for values, value in samples:
+                family.add_metric(values, value)
+            yield family
+
+    return {**seconds, "collector": encoded(filled(fill))}
 
 
-def families(text: str) -> CollectorRegistry:
-    """A registry whose families are ready to write."""
-    registry = CollectorRegistry()
-    registry.register(Same(text))
+def filled(fill: Callable[[], Iterable[Metric]]) -> CollectorRegistry:
+    """A registry of one collector."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(Filled(fill))
     return registry
 
 
@@ -73,25 +114,16 @@ def encoded(registry: CollectorRegistry) -> float:
     return time.process_time() - start
 
 
-@contextmanager
-def canned_store(workers: int) -> Iterator[int]:
-    """A store in a process of its own; gives its port."""
-    command = [sys.executable, "-m", "tests.bench.canned_store", str(workers)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        assert process.stdin is not None
-        yield int(process.stdout.readline())
-        process.stdin.close()
-
-
 class Cycle:
     """One exporter of one store, by hand: no threads, so that every phase can be timed."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, folder: Path) -> None:
         endpoint = parse_url(f"http://127.0.0.1:{port}", 4747)
         self._store = LightningStore("bench", endpoint, Resolver(), Pace(10, 60, 30))
         self._fleet = Fleet("bench", WorkerRules(), Limits(objects=10**7))
+        self._ledger = Ledger.open(folder)
         self._exposition = Exposition(POLLED, 10**9)
+        self._wall = START
         self.body = b""
 
     def run(self) -> dict[str, float]:
@@ -102,58 +134,53 @@ class Cycle:
         self._fleet.receive("store", reading, float("inf"))
         tables, left_out = self._fleet.tables(0.0)
         marks.append(time.process_time())
+        self._wall += 10
+        tables |= self._ledger.observe({"bench": self._fleet.listing}, self._wall)["bench"]
+        marks.append(time.process_time())
         snapshot = self._exposition.publish({"bench": tables}, {"bench": left_out})
         marks.append(time.process_time())
-        kept = snapshot.deflated(Format.TEXT)
+        self.body = b"".join(gzip_member(snapshot.chain(Format.TEXT), b""))
         marks.append(time.process_time())
-        self.body = b"".join(gzip_member(kept, b""))
-        marks.append(time.process_time())
-        phases = ("read", "rules", "render", "compress", "scrape")
-        seconds = {phase: after - before for phase, before, after in zip(phases, marks[:-1], marks[1:], strict=True)}
-        return {**seconds, "cycle": marks[-1] - marks[0]}
+        both = zip(PHASES, marks[:-1], marks[1:], strict=True)
+        return {**{phase: after - before for phase, before, after in both}, "cycle": marks[-1] - marks[0]}
+
+    def close(self) -> None:
+        """Let go of the ledger."""
+        self._ledger.close()
 
 
-def measure(workers: int, rounds: int) -> dict[str, Any]:
-    """Medians over `rounds` cycles, each followed by one run of the peer on the same samples."""
-    with canned_store(workers) as port:
-        cycle = Cycle(port)
-        cycle.run()
-        runs, peers = [], []
-        for _ in range(rounds):
-            runs.append(cycle.run())
-            text = gzip.decompress(cycle.body).decode()
-            peers.append({"gauges": encoded(gauges(text)), "families": encoded(families(text))})
-    medians = {phase: statistics.median(run[phase] for run in runs) for phase in runs[0]}
+def bodies(workers: int) -> list[bytes]:
+    """Two scrapes in a row between which everything changed."""
+    with canned_store(workers) as store, tempfile.TemporaryDirectory() as folder:
+        cycle = Cycle(store.port, Path(folder))
+        found = []
+        for _ in range(4):
+            cycle.run()
+            found.append(cycle.body)
+        cycle.close()
+    return found[-2:]
+
+
+def measure(workers: int, rounds: int, scenarios: Sequence[Scenario] = SCENARIOS) -> list[dict[str, Any]]:
+    """A row for each scenario: medians over `rounds` cycles, and after the last the peers on the same samples."""
+    with canned_store(workers) as store, tempfile.TemporaryDirectory() as folder:
+        cycle = Cycle(store.port, Path(folder))
+        rows = [_row(cycle, store, workers, rounds, scenario) for scenario in scenarios]
+        text = gzip.decompress(cycle.body).decode()
+        cycle.close()
     series = sum(not line.startswith("#") for line in text.splitlines())
-    return {
-        "workers": workers,
-        "series": series,
-        **medians,
-        **{peer: statistics.median(each[peer] for each in peers) for peer in PEERS},
-        "ratios": {
-            peer: statistics.median(run["cycle"] / each[peer] for run, each in zip(runs, peers, strict=True))
-            for peer in PEERS
-        },
-    }
+    found: dict[str, float] = {}
+    if workers <= PEERS_MOST:
+        runs = [peers(text) for _ in range(3)]
+        found = {peer: statistics.median(run[peer] for run in runs) for peer in PEERS}
+    return [{**row, "series": series, **(found if row["changed"] == "everything" else {})} for row in rows]
 
 
-def main() -> None:
-    """Print one table, and keep it as JSON where asked."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--workers", default="1000,10000", help="default: %(default)s")
-    parser.add_argument("--rounds", type=int, default=7, help="default: %(default)s")
-    parser.add_argument("--json", type=Path, help="also write the figures here")
-    options = parser.parse_args()
-    rows = [measure(int(count), options.rounds) for count in options.workers.split(",")]
-    columns = ("read", "rules", "render", "compress", "scrape", "cycle", *PEERS)
-    print("CPU milliseconds, medians, everything changed between two reads\n")
-    print(f"{'workers':>8} {'series':>8}", *(f"{name:>9}" for name in (*columns, "ratio", "ratio")))
-    for row in rows:
-        figures = (f"{1000 * row[column]:9.1f}" for column in columns)
-        print(f"{row['workers']:>8} {row['series']:>8}", *figures, *(f"{row['ratios'][peer]:9.3f}" for peer in PEERS))
-    if options.json:
-        options.json.write_text(json.dumps(rows, indent=1) + "\n", "utf-8")
-
-
-if __name__ == "__main__":
-    main()
+def _row(cycle: Cycle, store: CannedStore, workers: int, rounds: int, scenario: Scenario) -> dict[str, Any]:
+    store.change(scenario.share, scenario.run, scenario.flip)
+    for _ in range(scenario.settling):
+        cycle.run()
+    runs = [cycle.run() for _ in range(rounds)]
+    medians = {phase: statistics.median(run[phase] for run in runs) for phase in runs[0]}
+    page = medians["read"] / -(-workers // PAGE)
+    return {"workers": workers, "changed": scenario.name, **medians, "page": page, "bytes": len(cycle.body)}

@@ -24,7 +24,7 @@ from exporter.scrape import Scrape
 from exporter.server import application
 from exporter.sources.agent_lightning import LightningStore
 from exporter.sources.fetch import Resolver
-from exporter.sources.lightning_payload import parse_workers
+from exporter.sources.lightning_workers import parse_workers
 from exporter.sources.mesh_llm import MeshConsole, parse
 from exporter.sources.source import Pace, Source, SourceError
 from exporter.state.fleet import Fleet, Limits, WorkerRules
@@ -191,7 +191,7 @@ def test_broken_workers(bench: Bench) -> None:
 
 def ends(body: bytes) -> bool:
     """Tell whether a page of workers is the last; else a read lasts until its deadline. Raises SourceError."""
-    page = parse_workers(body, "sick", 0.0, Counter())
+    page = parse_workers(body, "sick", Counter())
     return page.total <= page.size
 
 

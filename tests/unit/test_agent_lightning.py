@@ -179,8 +179,8 @@ def test_a_store_that_does_not_say_its_uptime_has_no_start() -> None:
 
 def test_the_clock_is_the_date_of_the_answer_else_that_of_the_request() -> None:
     store = CannedStore(clock=lambda: 5.0)
-    assert store.read(store_answer([worker("w")]), NOW).workers[0].read_at == NOW
-    assert store.read(store_answer([worker("w")]), None).workers[0].read_at == 5.0
+    assert store.read(store_answer([worker("w")]), NOW).read_at == NOW
+    assert store.read(store_answer([worker("w")]), None).read_at == 5.0
 
 
 HOLDS = [worker("w", "busy", "r", "r-1")]

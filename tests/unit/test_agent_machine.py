@@ -18,7 +18,7 @@ from exporter.agent.snapshot import Part
 from exporter.sources.collector import CollectorError
 from exporter.sources.filesystem import FilesystemReader
 from exporter.sources.gpu import GpuCollector
-from exporter.sources.lightning_payload import parse_workers
+from exporter.sources.lightning_workers import parse_workers
 from tests.unit.test_gpu import FakeNvml, NVMLError
 
 GIB, MIB = 2**30, 2**20
@@ -209,7 +209,7 @@ def test_this_machine_reads_as_a_store_s_worker_does() -> None:
     stats = machine.read()
     worker = {"worker_id": "w", "status": "idle", "heartbeat_stats": stats}
     drift: Counter[str] = Counter()
-    page = parse_workers(json.dumps({"items": [worker], "total": 1}).encode(), "f", 0.0, drift)
+    page = parse_workers(json.dumps({"items": [worker], "total": 1}).encode(), "f", drift)
     assert not drift
     [report] = page.workers
     assert report.host == os.uname().nodename

@@ -1,15 +1,18 @@
-"""A table is cut into blocks by its keys alone, and only what changed is rendered again."""
+"""A table is cut into blocks in the order of its keys, and only what changed is rendered again."""
 
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.exposition.blocks import LARGEST, TableText
-from exporter.families import Family, Value
+from exporter.exposition.blocks import LARGEST, TableText, rearranged
+from exporter.exposition.parts import PART
+from exporter.exposition.segments import inflated
+from exporter.families import Family, Value, Word
 from exporter.records import Record
 
 
@@ -20,17 +23,24 @@ class Thing(Record, frozen=True, gc=False):
     fleet: str
     thing: str
     size: int = 0
+    weight: int = 0
 
 
 FAMILY = Family("t_size", Thing, Value("size"), "Size.")
+OTHER = Family("t_weight", Thing, Value("weight"), "Weight.")
 
 
 def table(count: int, start: int = 0) -> list[Thing]:
     return [Thing("f", f"thing-{number}", number) for number in range(start, start + count)]
 
 
-def text_of(table_text: TableText) -> bytes:
-    return b"".join(block.lines[0].text for block in table_text.blocks.values())
+def text_of(table_text: TableText, place: int = 0) -> bytes:
+    return b"".join(inflated(table_text.pieces(place)))
+
+
+def change(things: list[Thing], count: int, chance: random.Random) -> None:
+    for number in chance.sample(range(len(things)), count):
+        things[number] = Thing("f", things[number].thing, chance.randrange(10**9))
 
 
 def test_nothing_changed_renders_nothing() -> None:
@@ -44,17 +54,37 @@ def test_k_changes_render_at_most_k_blocks(count: int) -> None:
     text = TableText(Thing, [FAMILY])
     things = table(20_000)
     text.update(things)
-    for number in random.Random(1).sample(range(20_000), count):
-        things[number] = Thing("f", f"thing-{number}", -1)
+    change(things, count, random.Random(1))
     assert 0 < text.update(things) <= count
+
+
+def test_a_block_of_which_little_changes_is_cut_and_then_only_what_changes_is_rendered() -> None:
+    chance = random.Random(3)
+    text = TableText(Thing, [FAMILY, OTHER])
+    things = table(10_000)
+    text.update(things)
+    for _ in range(2):
+        for at in range(0, len(things), 250):
+            things[at] = Thing("f", things[at].thing, chance.randrange(10**9))
+        text.update(things)
+    cut = [block for block in text.blocks if len(block.columns[0].pieces) == -(-len(block.labels) // PART)]
+    assert len(cut) >= len(text.blocks) - 1, "the last one may be too short"
+    change(things, 10, chance)
+    kept = [segment for block in text.blocks for segment in block.columns[1].segments]
+    assert text.update(things) <= 10
+    weights = [segment for block in text.blocks for segment in block.columns[1].segments]
+    assert all(now is was for now, was in zip(weights, kept, strict=True)), "no weight changed"
+    change(things, 10_000, chance)
+    text.update(things)
+    assert {len(column.pieces) for block in text.blocks for column in block.columns} == {1}
 
 
 def test_joins_and_leaves_touch_only_their_own_blocks() -> None:
     text = TableText(Thing, [FAMILY])
     text.update(table(20_000))
-    before = {block.labels[0]: block for block in text.blocks.values()}
+    before = text.blocks
     text.update(table(20_000)[3:] + table(2, start=900_000))
-    kept = [block for block in text.blocks.values() if any(block is other for other in before.values())]
+    kept = [block for block in text.blocks if any(block is other for other in before)]
     assert len(before) - len(kept) <= 5
 
 
@@ -68,11 +98,15 @@ def test_the_order_of_the_upstream_does_not_matter() -> None:
     assert text_of(text) == ordered
 
 
-def test_no_block_is_larger_than_it_may_be() -> None:
+def test_no_block_is_larger_than_it_may_be_nor_are_many_small() -> None:
     text = TableText(Thing, [FAMILY])
-    text.update(table(30_000))
-    assert max(len(block.labels) for block in text.blocks.values()) <= LARGEST
-    assert sum(len(block.labels) for block in text.blocks.values()) == 30_000
+    for start in range(0, 30_000, 700):
+        text.update(table(start, 5000))
+        assert max([len(block.labels) for block in text.blocks], default=0) <= LARGEST
+    for start in range(0, 29_000, 700):
+        text.update(table(30_000 - start, start))
+    assert sum(len(block.labels) for block in text.blocks) == 30_000 - start
+    assert len(text.blocks) <= 4 * (30_000 - start) // LARGEST + 1
 
 
 def test_the_first_of_two_records_with_one_key_stands_and_the_other_is_counted() -> None:
@@ -82,6 +116,23 @@ def test_the_first_of_two_records_with_one_key_stands_and_the_other_is_counted()
     assert text.duplicates == 1
     text.update([Thing("f", "a", 2)])
     assert (text_of(text), text.duplicates) == (b't_size{fleet="f",thing="a"} 2\n', 0)
+
+
+def test_an_update_that_fails_leaves_the_text_as_it_was_and_the_next_one_goes_on() -> None:
+    word = Family("t_word", Thing, Word("size"), "Word.")
+    sound: list[Any] = [Thing("f", f"thing-{number:04}", "small") for number in range(2000)]  # type: ignore[arg-type]
+    text = TableText(Thing, [word])
+    text.update(sound)
+    before = text_of(text)
+    for broken in ([*sound[5:], Thing("f", "z", 7)], [*sound[:-1], Thing("f", "thing-1999", 7)]):
+        with pytest.raises(TypeError):
+            text.update(broken)
+        assert text_of(text) == before
+    text.update(sound[3:])
+    fresh = TableText(Thing, [word])
+    fresh.update(sound[3:])
+    assert text_of(text) == text_of(fresh)
+    assert text.duplicates == 0
 
 
 KEYS = st.sets(st.integers(0, 3000), max_size=1500)
@@ -94,3 +145,30 @@ def test_updated_text_is_that_of_a_fresh_table(first: set[int], then: set[int]) 
     kept.update([Thing("f", str(key), key) for key in then])
     fresh.update([Thing("f", str(key), key) for key in sorted(then)])
     assert text_of(kept) == text_of(fresh)
+
+
+@given(st.lists(st.lists(st.integers(0, 99), max_size=40), max_size=6), st.integers(0, 99))
+def test_changed_text_is_that_of_a_fresh_table(rounds: list[list[int]], start: int) -> None:
+    things = table(100, start)
+    kept = TableText(Thing, [FAMILY, OTHER])
+    kept.update(things)
+    for number, changed in enumerate(rounds):
+        for at in changed:
+            things[at] = Thing("f", things[at].thing, number, at % 2)
+        kept.update(list(things))
+    fresh = TableText(Thing, [FAMILY, OTHER])
+    fresh.update(things)
+    assert [text_of(kept, place) for place in (0, 1)] == [text_of(fresh, place) for place in (0, 1)]
+    assert [kept.sum(place).samples for place in (0, 1)] == [100, 100]
+
+
+@given(st.lists(st.tuples(st.sets(st.text("ab", max_size=6)), st.sets(st.text("ab", max_size=6))), max_size=5))
+def test_runs_stay_sorted_whoever_comes_and_goes(steps: list[tuple[set[str], set[str]]]) -> None:
+    runs: list[list[str]] = []
+    there: set[str] = set()
+    for come, gone in steps:
+        come, gone = come - there, gone & there
+        runs = rearranged(runs, gone, come)
+        there = (there | come) - gone
+        assert [text for run in runs for text in run] == sorted(there)
+        assert all(runs)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from exporter.records import Store, Worker, WorkerReport
 from exporter.records.reading import StoreReading
-from exporter.sources.lightning_payload import parse_workers
+from exporter.sources.lightning_workers import parse_workers
 from exporter.state.fleet import Fleet, Limits, WorkerRules
 from exporter.state.worker import clock_skew
 from tests.unit.test_lightning_payload import page, worker
@@ -37,7 +37,7 @@ TIMES: dict[str, tuple[Any, float | None, bool]] = {
 def test_a_snapshots_time_is_decoded(said: Any, at: float | None, zoned: bool) -> None:
     drift: Counter[str] = Counter()
     sent = worker(heartbeat_stats={"timestamp": said, "mem_used_gb": 1})
-    (report,) = parse_workers(page(sent), "f", 9.0, drift).workers
+    (report,) = parse_workers(page(sent), "f", drift).workers
     assert (report.snapshot_at, report.snapshot_zoned, report.memory_used_bytes) == (at, zoned, 2**30)
     assert drift == {}
 
@@ -49,7 +49,7 @@ NO_TIMES = ["", "now", "2026-13-01T00:00:00", "2026-11-22T25:00:00", "١٢", "x"
 def test_text_that_is_no_time_is_drift_and_costs_nothing_else(said: str) -> None:
     drift: Counter[str] = Counter()
     sent = [worker(worker_id=name, heartbeat_stats={"timestamp": said, "mem_used_gb": 1}) for name in "vw"]
-    found = parse_workers(page(*sent), "f", 9.0, drift).workers
+    found = parse_workers(page(*sent), "f", drift).workers
     assert [(report.snapshot_at, report.memory_used_bytes) for report in found] == [(None, 2**30)] * 2
     assert drift == {"timestamp": 2}
 
@@ -57,14 +57,14 @@ def test_text_that_is_no_time_is_drift_and_costs_nothing_else(said: str) -> None
 @pytest.mark.parametrize("said", [[], {}, True], ids=str)
 def test_a_time_that_is_neither_text_nor_number_makes_a_malformed_snapshot(said: Any) -> None:
     drift: Counter[str] = Counter()
-    (report,) = parse_workers(page(worker(heartbeat_stats={"timestamp": said})), "f", 9.0, drift).workers
+    (report,) = parse_workers(page(worker(heartbeat_stats={"timestamp": said})), "f", drift).workers
     assert (report.snapshot_at, drift) == (None, {"heartbeat_stats": 1})
 
 
 def report(ahead: float | None, zoned: bool, **said: Any) -> WorkerReport:
     taken = None if ahead is None else AT + ahead
     more = {"last_heartbeat": AT, "snapshot_at": taken, "snapshot_zoned": zoned, **said}
-    return WorkerReport(fleet="f", worker="w", word="idle", read_at=AT + 1, **more)
+    return WorkerReport(fleet="f", worker="w", word="idle", **more)
 
 
 HOUR, YEAR = 3600.0, 365 * 86_400.0
@@ -107,8 +107,7 @@ def test_it_is_absent_while_heartbeats_bring_no_snapshot_and_stays_with_one_who_
     shown = []
     for beat, taken, read in [(0, 7, 1), (10, 7, 11), (20, 7, 21), (30, 37, 31), (30, 37, 999)]:
         said = report(taken, True, last_heartbeat=AT + beat)
-        said = WorkerReport(**{name: getattr(said, name) for name in said.__struct_fields__} | {"read_at": AT + read})
-        fleet.receive("s", StoreReading(store=Store("f", None), workers=(said,)), 9)
+        fleet.receive("s", StoreReading(store=Store("f", None), workers=(said,), read_at=AT + read), 9)
         (row,) = fleet.tables(0)[0][Worker]
         assert isinstance(row, Worker)
         shown.append((row.clock_skew_seconds, row.reason))

@@ -24,7 +24,7 @@ SILENT: dict[str, Any] = {"last_heartbeat": NOW - 46, "last_busy": NOW - 900}
 
 
 def report(word: str = "busy", worker: str = "w", **said: Any) -> WorkerReport:
-    return WorkerReport(**{"fleet": "f", "worker": worker, "word": word, "read_at": NOW, **FRESH, **said})
+    return WorkerReport(**{"fleet": "f", "worker": worker, "word": word, **FRESH, **said})
 
 
 def attempt(worker: str | None = "w", name: str = "1", **said: Any) -> Attempt:
@@ -35,7 +35,7 @@ def attempt(worker: str | None = "w", name: str = "1", **said: Any) -> Attempt:
 def reading(reports: Sequence[WorkerReport], *active: Attempt, **more: Any) -> StoreReading:
     held = {(each.rollout, each.attempt): each for each in active}
     attempts = {each.worker: held[pair] for each in reports if (pair := (each.rollout, each.attempt)) in held}  # type: ignore[index]
-    said = {"attempts": attempts, "active": active, "rollouts": COUNTS, **more}
+    said = {"read_at": NOW, "attempts": attempts, "active": active, "rollouts": COUNTS, **more}
     return StoreReading(store=Store("f", None), workers=tuple(reports), **said)
 
 

@@ -106,8 +106,8 @@ def test_the_status_is_that_of_the_lookup_and_head_is_get(status: int) -> None:
 
 
 def test_workers_are_explained_as_they_are_shown() -> None:
-    report = WorkerReport(fleet="training", worker="w", word="idle", read_at=1.7e9, last_heartbeat=1.7e9 - 2)
-    reading = StoreReading(store=Store("training", None), workers=(report,))
+    report = WorkerReport(fleet="training", worker="w", word="idle", last_heartbeat=1.7e9 - 2)
+    reading = StoreReading(store=Store("training", None), workers=(report,), read_at=1.7e9)
     source = Scripted("training", "trainer:4747", reading, kind="agent-lightning")
     row = 'rollcall_worker_present{fleet="training",worker="w"}'
     with polling(source, clock=Clock()) as poller:

@@ -9,8 +9,8 @@ import pytest
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 
-from exporter.exposition import Exposition, Format, gzip_member, render_client, render_tables
-from exporter.exposition.snapshot import deflate
+from exporter.exposition import Exposition, Format, LiveText, gzip_member, render_client
+from exporter.exposition.segments import Chain
 from exporter.families import Family, OneOf, Value
 from exporter.records import Exposed, Record
 from exporter.records.table import Tables
@@ -65,8 +65,9 @@ def test_both_formats_hold_the_same_samples() -> None:
 
 def test_a_slice_that_did_not_change_keeps_its_text() -> None:
     exposition = Exposition([SIZE], 10_000)
-    first = exposition.publish({"a": boxes("x", 10), "b": boxes("y", 10)}).chunks(Format.TEXT)
-    then = exposition.publish({"b": boxes("y", 11)}).chunks(Format.TEXT)
+    first = exposition.publish({"a": boxes("x", 10), "b": boxes("y", 10)}).chain(Format.TEXT).pieces
+    then = exposition.publish({"b": boxes("y", 11)}).chain(Format.TEXT).pieces
+    assert (len(first), len(then)) == (3, 3)
     assert then[1] is first[1]
     assert then[2] != first[2]
 
@@ -105,24 +106,35 @@ def test_what_another_limit_left_out_is_counted_too() -> None:
 def test_a_scrape_is_one_gzip_member(form: Format) -> None:
     snapshot = Exposition([SIZE, STATE], 100_000).publish({"a": boxes("x", 5000)})
     live = b"live 1\n" + form.end
-    body = b"".join(gzip_member(snapshot.deflated(form), live))
+    body = b"".join(gzip_member(snapshot.chain(form), live))
     whole = b"".join(snapshot.chunks(form)) + live
     assert gzip.decompress(body) == whole
     unpacker = zlib.decompressobj(16 + zlib.MAX_WBITS)
     assert unpacker.decompress(body) == whole
     assert (unpacker.eof, unpacker.unused_data) == (True, b"")
-    assert snapshot.deflated(form) is snapshot.deflated(form)
+    assert snapshot.chain(form) is snapshot.chain(form)
 
 
 def test_an_empty_snapshot_is_a_gzip_member_too() -> None:
-    assert gzip.decompress(b"".join(gzip_member(deflate([]), b""))) == b""
+    assert gzip.decompress(b"".join(gzip_member(Chain((), 0, 0), b""))) == b""
+    assert gzip.decompress(b"".join(gzip_member(Exposition([SIZE], 1).publish({}).chain(Format.TEXT), b"x"))) == b"x"
 
 
 def test_tables_that_are_read_live() -> None:
-    families = [Family("t_box_bytes", Exposed, Value("size_bytes"), "Box."), SIZE]
-    assert render_tables(families, {Exposed: (Exposed(5),), Box: (Box("x", "a"),)}, Format.TEXT) == (
+    text = LiveText([Family("t_box_bytes", Exposed, Value("size_bytes"), "Box."), SIZE, STATE])
+    exposed = (Exposed(5),)
+    assert text.text({Exposed: exposed, Box: (Box("x", "a"),)}, Format.TEXT) == (
         b"# HELP t_box_bytes Box.\n# TYPE t_box_bytes gauge\nt_box_bytes 5\n"
+        b'# HELP t_state State.\n# TYPE t_state gauge\nt_state{fleet="x",box="a",state="open"} 0\n'
+        b't_state{fleet="x",box="a",state="shut"} 1\n'
     )
+    said = text.text({Exposed: exposed, Box: (Box("x", "b", 1.0), Box("x", "a", 2.0), Box("x", "b", 3.0))}, Format.TEXT)
+    sizes = [line for line in said.decode().splitlines() if line.startswith("t_size_bytes")]
+    assert sizes == ['t_size_bytes{fleet="x",box="a"} 2.0', 't_size_bytes{fleet="x",box="b"} 1.0']
+    assert text.text({Exposed: exposed}, Format.OPENMETRICS) == (
+        b"# HELP t_box_bytes Box.\n# TYPE t_box_bytes gauge\n# UNIT t_box_bytes bytes\nt_box_bytes 5\n"
+    )
+    assert text.text({}, Format.TEXT) == b""
 
 
 def test_the_client_library_s_families_go_through_the_same_encoder() -> None:

@@ -45,13 +45,25 @@ def test_changes_that_the_ledger_sees_are_kept_arrivals_are_not() -> None:
     assert ledger.history.since("f") == 0.0
 
 
-def test_who_is_forgotten_left_once() -> None:
+def test_who_is_forgotten_has_left_once_and_has_no_history() -> None:
     ledger = Ledger(retention=Retention(tombstone=10.0))
+    told = []
     for now in (0, 1, 2, 20, 30):
         states = {} if now else {"w": "idle"}
         ledger.observe({"f": Listing(("worker",), {"worker": Roster(states)})}, float(now))
+        told.append(ledger.history.of("f", "w"))
+    left = (Move(1.0, "idle", None),)
+    assert told == [(), left, left, (), ()]
     dropped = Roster({}, dropped=("v",))
     ledger.observe({"f": Listing(("worker",), {"worker": Roster({"v": "busy"})})}, 40.0)
     ledger.observe({"f": Listing(("worker",), {"worker": dropped})}, 41.0)
-    assert ledger.history.of("f", "w") == (Move(1.0, "idle", None),)
-    assert ledger.history.of("f", "v") == (Move(41.0, "busy", None),)
+    assert ledger.history.of("f", "v") == ()
+
+
+def test_what_is_forgotten_makes_room() -> None:
+    history = History(most=2)
+    history.note("f", "worker", [("a", "idle", "busy"), ("b", "idle", "busy")], 0.0)
+    history.drop("f", "worker", ["a", "c"])
+    history.drop("f", "node", ["b"])
+    history.note("f", "worker", [("d", "idle", "busy")], 1.0)
+    assert [len(history.of("f", name)) for name in "abd"] == [0, 1, 1]

@@ -26,8 +26,8 @@ def server_reading() -> StoreReading:
 
 
 def store_reading() -> StoreReading:
-    report = WorkerReport(fleet="training", worker="w", word="idle", read_at=100.0, last_heartbeat=99.0)
-    return StoreReading(store=Store("training", 1.0), workers=(report,))
+    report = WorkerReport(fleet="training", worker="w", word="idle", last_heartbeat=99.0)
+    return StoreReading(store=Store("training", 1.0), workers=(report,), read_at=100.0)
 
 
 @pytest.fixture

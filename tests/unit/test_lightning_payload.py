@@ -8,13 +8,8 @@ from typing import Any
 
 import pytest
 
-from exporter.sources.lightning_payload import (
-    WorkersPage,
-    parse_attempts,
-    parse_rollouts,
-    parse_uptime,
-    parse_workers,
-)
+from exporter.sources.lightning_payload import parse_attempts, parse_rollouts, parse_uptime
+from exporter.sources.lightning_workers import WorkersPage, parse_workers
 from exporter.sources.source import SourceError
 
 MIB, GIB = 2**20, 2**30
@@ -26,7 +21,7 @@ def page(*items: Any, total: Any = None) -> bytes:
 
 def workers(*items: Any) -> tuple[WorkersPage, Counter[str]]:
     drift: Counter[str] = Counter()
-    return parse_workers(page(*items), "f", 9.0, drift), drift
+    return parse_workers(page(*items), "f", drift), drift
 
 
 def worker(**said: Any) -> dict[str, Any]:
@@ -90,7 +85,7 @@ def test_times_and_assignment() -> None:
     said, _ = workers(worker(**times, current_rollout_id="r", current_attempt_id="a"))
     (report,) = said.workers
     assert (report.last_heartbeat, report.last_dequeue, report.last_busy, report.last_idle) == (*times.values(),)
-    assert (report.rollout, report.attempt, report.word, report.read_at) == ("r", "a", "idle", 9.0)
+    assert (report.rollout, report.attempt, report.word) == ("r", "a", "idle")
 
 
 LEFT_OUT: dict[str, tuple[Any, dict[str, int], int]] = {
@@ -173,7 +168,7 @@ MALFORMED = {
     "an item too deep": (b'{"items": [' + b"[" * 100_000, "got JSON nested too deep"),
 }
 PARSERS = {
-    "a page of workers": lambda body: parse_workers(body, "f", 0.0, Counter()),
+    "a page of workers": lambda body: parse_workers(body, "f", Counter()),
     "a page of rollouts": lambda body: parse_rollouts(body, "f", Counter()),
     "a page of attempts": lambda body: parse_attempts(body, "f", "r", Counter()),
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from exporter.exposition.lines import Lines, render
+from exporter.exposition.lines import Keys, Lines, Renderer
 from exporter.families import Family, OneOf, Split, Value, Word
 from exporter.records import Record
 
@@ -20,7 +20,7 @@ class Thing(Record, frozen=True, gc=False):
 
 
 def lines(family: Family, *things: Thing) -> Lines:
-    return render(family, [f'thing="{thing.thing}"' for thing in things], things)
+    return Renderer(family).lines(Keys.of([f'thing="{thing.thing}"' for thing in things]), things)
 
 
 def test_a_value_is_absent_while_none_and_zero_is_zero() -> None:

@@ -14,10 +14,10 @@ def console(observer: str, *wakeables: WakeableNode) -> MeshReading:
 
 def workers(**last_heartbeats: float) -> StoreReading:
     reports = [
-        WorkerReport(fleet="eu", worker=name, word="idle", read_at=1000.0, last_heartbeat=at, last_idle=1.0)
+        WorkerReport(fleet="eu", worker=name, word="idle", last_heartbeat=at, last_idle=1.0)
         for name, at in last_heartbeats.items()
     ]
-    return StoreReading(store=Store("eu", None), workers=tuple(reports))
+    return StoreReading(store=Store("eu", None), workers=tuple(reports), read_at=1000.0)
 
 
 def test_only_what_has_a_fresh_read_has_a_roster() -> None:

@@ -11,7 +11,7 @@ import pytest
 from exporter.records import Node
 from exporter.records.reading import MeshReading
 from exporter.sources.inventory import parse_json
-from exporter.sources.lightning_payload import parse_workers
+from exporter.sources.lightning_workers import parse_workers
 from exporter.sources.mesh_llm import parse
 from exporter.sources.source import SourceError
 from exporter.state.fleet import Fleet, Limits, WorkerRules
@@ -94,7 +94,7 @@ def test_half_a_surrogate_pair_costs_only_itself(escaped: str, shown: str) -> No
     )
     assert [each.provider for each in inventory.wakeables] == [shown, None]
     items = b'{"total": 1, "items": [{"worker_id": "%s", "status": "idle"}]}' % escaped.encode()
-    assert [each.worker for each in parse_workers(items, "eu", 1e9, Counter()).workers] == [shown]
+    assert [each.worker for each in parse_workers(items, "eu", Counter()).workers] == [shown]
 
 
 BROKEN = {

@@ -61,9 +61,9 @@ def test_a_store_that_is_hard_to_read_does_not_hide_its_dead(gap: float) -> None
     silent_at = None
     for number in range(1, 20):
         outage = wall.read(gap)
-        died = WorkerReport(fleet="f", worker="w", word="busy", read_at=wall.now + 300, last_heartbeat=NOW + 300)
+        died = WorkerReport(fleet="f", worker="w", word="busy", last_heartbeat=NOW + 300)
         known = None if outage is None else Outage(outage[0] + NOW + 300, outage[1] + NOW + 300)
-        if worker_status(died, None, 45, known).reason == "silent":
+        if worker_status(died, None, wall.now + 300, 45, known).reason == "silent":
             silent_at = number * gap
             break
     assert silent_at is not None
@@ -71,7 +71,7 @@ def test_a_store_that_is_hard_to_read_does_not_hide_its_dead(gap: float) -> None
 
 
 def report(last_heartbeat: float) -> WorkerReport:
-    return WorkerReport(fleet="f", worker="w", word="idle", read_at=NOW, last_heartbeat=last_heartbeat, last_idle=NOW)
+    return WorkerReport(fleet="f", worker="w", word="idle", last_heartbeat=last_heartbeat, last_idle=NOW)
 
 
 @pytest.mark.parametrize(
@@ -92,6 +92,6 @@ def report(last_heartbeat: float) -> WorkerReport:
 )
 def test_the_time_of_an_outage_is_no_silence(heard: float, outage: Outage | None, silent_for: float) -> None:
     said = report(heard)
-    assert silence(said, None, outage) == silent_for
-    assert worker_status(said, None, 45, outage).reason == ("silent" if silent_for > 45 else "reported")
-    assert telemetry_stale(said, 45, outage) is (silent_for > 45)
+    assert silence(said, None, NOW, outage) == silent_for
+    assert worker_status(said, None, NOW, 45, outage).reason == ("silent" if silent_for > 45 else "reported")
+    assert telemetry_stale(said, NOW, 45, outage) is (silent_for > 45)

@@ -67,10 +67,10 @@ def inventory(fleet: str, *hostnames: str) -> InventoryReading:
 
 def store(fleet: str, *workers: str, read_at: float = 100.0) -> StoreReading:
     reports = [
-        WorkerReport(fleet=fleet, worker=worker, word="idle", read_at=read_at, last_heartbeat=99.0, last_idle=1.0)
-        for worker in workers
+        WorkerReport(fleet=fleet, worker=worker, word="idle", last_heartbeat=99.0, last_idle=1.0) for worker in workers
     ]
-    return StoreReading(store=Store(fleet, None), workers=tuple(reports), rollouts=(RolloutCount(fleet, "running", 2),))
+    counts = (RolloutCount(fleet, "running", 2),)
+    return StoreReading(store=Store(fleet, None), workers=tuple(reports), read_at=read_at, rollouts=counts)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ import pytest
 from exporter.records import RolloutCount, Worker, WorkerCount, WorkerGpu
 from exporter.records.registry import Registered
 from exporter.registry.store import RegistryError
-from exporter.sources.lightning_payload import parse_workers
+from exporter.sources.lightning_workers import parse_workers
 from exporter.sources.registry import PAGE, RegistrySource
 from exporter.sources.source import Deadline, SourceError
 from tests.unit.registry_files import NOW, ask, beat, leave, report
@@ -63,7 +63,7 @@ def test_it_says_of_a_worker_what_a_store_would(life: Life) -> None:
     reading = life.source.read(Deadline(10))
     page = {"items": [told(worker) for _, worker in life.store.page(0, 10)], "total": 6}
     drift: Counter[str] = Counter()
-    expected = parse_workers(json.dumps(page).encode(), "local", life.clock.now, drift)
+    expected = parse_workers(json.dumps(page).encode(), "local", drift)
     assert list(reading.workers) == expected.workers
     assert list(reading.gpus) == expected.gpus
     assert reading.drift == drift == {"heartbeat_stats": 1, "gpus": 1}

@@ -23,7 +23,7 @@ from exporter.pages.landing import landing
 from exporter.records import Host, Store
 from exporter.records.table import Tables
 from exporter.scrape import Scrape
-from exporter.server import PIECE, application, configure, listen
+from exporter.server import PIECE, application, configure, gathered, listen
 from exporter.sources.collector import Collector, CollectorError
 from exporter.sources.source import Pace
 from tests.unit.asgi import ask
@@ -72,6 +72,25 @@ def test_a_large_body_is_sent_in_pieces_and_whole() -> None:
     body = ask(app, "/metrics").body
     assert len(body) > 3 * PIECE
     assert body.count(b"rollcall_store_start_timestamp_seconds{") == 20_000
+
+
+PIECES = {
+    "nothing": [],
+    "empty ones": [b"", b""],
+    "small ones": [b"ab", b"", b"c"],
+    "many small ones": [b"abc" * 7] * 100_000,
+    "a large one": [b"x" * (3 * PIECE + 5)],
+    "exactly": [b"x" * PIECE, b"y" * PIECE],
+    "small and large": [b"a", b"x" * (2 * PIECE), b"b" * (PIECE - 1), b"c"],
+}
+
+
+@pytest.mark.parametrize("pieces", PIECES.values(), ids=PIECES)
+def test_pieces_are_gathered_into_such_of_one_size(pieces: list[bytes]) -> None:
+    found = list(gathered(pieces))
+    assert b"".join(found) == b"".join(pieces)
+    assert all(len(piece) == PIECE for piece in found[:-1])
+    assert all(0 < len(piece) <= PIECE for piece in found)
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "BREW"])

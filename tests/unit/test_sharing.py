@@ -17,17 +17,23 @@ HOUR = 3600.0
 
 
 def beat(at: float, host: str | None = "a", ahead: float | None = 0.0, worker: str = "w", **said: Any) -> WorkerReport:
-    """A report of a worker, read 3 s after a heartbeat whose snapshot is `ahead` of the store's clock."""
+    """A report of a worker after a heartbeat whose snapshot is `ahead` of the store's clock."""
     taken = None if ahead is None else NOW + at + ahead
-    more: dict[str, Any] = {"last_heartbeat": NOW + at, "snapshot_at": taken, "read_at": NOW + at + 3, **said}
+    more: dict[str, Any] = {"last_heartbeat": NOW + at, "snapshot_at": taken, **said}
     return WorkerReport(fleet="f", worker=worker, word="idle", host=host, **more)
+
+
+def read(before: Senders, reports: Sequence[WorkerReport]) -> Senders:
+    """Follow reports that are read 3 s after the newest heartbeat."""
+    heard = reports[-1].last_heartbeat if reports else None
+    return follow(before, reports, before.read_at if heard is None else heard + 3)
 
 
 def shared(*reads: WorkerReport | Sequence[WorkerReport]) -> list[list[str]]:
     """The shared ids after each of some reads."""
     senders, found = Senders(), []
-    for read in reads:
-        senders = follow(senders, [read] if isinstance(read, WorkerReport) else read)
+    for each in reads:
+        senders = read(senders, [each] if isinstance(each, WorkerReport) else each)
         found.append(senders.shared())
     return found
 
@@ -75,12 +81,12 @@ def test_it_is_told_for_some_minutes_after_the_last_return() -> None:
 
 
 def test_what_is_remembered_is_forgotten_in_time_and_bounded() -> None:
-    senders = follow(follow(Senders(), [beat(0, "a")]), [beat(10, "b")])
+    senders = read(read(Senders(), [beat(0, "a")]), [beat(10, "b")])
     assert list(senders.trails) == ["w"]
-    assert follow(senders, [beat(15 + KEPT, "b")]).trails == {}
-    assert follow(senders, []).trails == {}
+    assert read(senders, [beat(15 + KEPT, "b")]).trails == {}
+    assert read(senders, []).trails == {}
     for number in range(20):
-        senders = follow(senders, [beat(20 + 10 * number, f"host-{number}")])
+        senders = read(senders, [beat(20 + 10 * number, f"host-{number}")])
     assert len(senders.trails["w"].left) == PLACES
 
 
@@ -109,8 +115,8 @@ def test_a_heartbeat_without_a_new_snapshot_is_bare_until_the_next_one() -> None
         beat(40, "a", None),
     ]
     senders, bare = Senders(), []
-    for read in reads:
-        senders = follow(senders, [read])
+    for each in reads:
+        senders = read(senders, [each])
         bare.append("w" in senders.bare)
     assert bare == [False, True, True, True, False, False, False]
 

@@ -20,7 +20,7 @@ LONG_AGO = NOW - 5000
 
 
 def report(word: str = "idle", **said: Any) -> WorkerReport:
-    return WorkerReport(**{"fleet": "f", "worker": "w", "word": word, "read_at": NOW, **said})
+    return WorkerReport(**{"fleet": "f", "worker": "w", "word": word, **said})
 
 
 def attempt(status: str = "running", last_heartbeat: float | None = None, name: str = "at-1") -> Attempt:
@@ -28,7 +28,7 @@ def attempt(status: str = "running", last_heartbeat: float | None = None, name: 
 
 
 def reading(*reports: WorkerReport, **more: Any) -> StoreReading:
-    return StoreReading(store=Store("f", None), workers=reports, **more)
+    return StoreReading(store=Store("f", None), workers=reports, read_at=NOW, **more)
 
 
 HELD = {"rollout": "ro-1", "attempt": "at-1"}
@@ -58,7 +58,7 @@ RELAYED = {
 def test_what_the_store_says_of_a_live_worker(
     said: WorkerReport, held: Attempt | None, status: str, reason: str
 ) -> None:
-    assert worker_status(said, held, TIMEOUT) == WorkerVerdict(status, reason, None)
+    assert worker_status(said, held, NOW, TIMEOUT) == WorkerVerdict(status, reason, None)
 
 
 EVIDENCE = ["last_heartbeat", "last_dequeue", "last_busy"]
@@ -69,28 +69,28 @@ AGES = {"at the timeout": (TIMEOUT, "idle"), "just after": (TIMEOUT + 0.001, "un
 @pytest.mark.parametrize("field", EVIDENCE)
 def test_silent_is_older_than_the_timeout(field: str, age: float, status: str) -> None:
     stale = {other: LONG_AGO for other in EVIDENCE if other != field}
-    verdict = worker_status(report("idle", **stale, **{field: NOW - age}), None, TIMEOUT)
+    verdict = worker_status(report("idle", **stale, **{field: NOW - age}), None, NOW, TIMEOUT)
     assert (verdict.status, verdict.reason) == (status, "silent" if status == "unknown" else "reported")
 
 
 @pytest.mark.parametrize("field", EVIDENCE)
 def test_evidence_from_the_future_has_age_0(field: str) -> None:
-    assert silence(report(**{field: NOW + 300}), None) == 0.0
+    assert silence(report(**{field: NOW + 300}), None, NOW) == 0.0
 
 
 def test_any_one_piece_of_evidence_is_enough() -> None:
     for field in EVIDENCE:
-        assert silence(report(**{field: NOW - 7}), None) == 7.0
+        assert silence(report(**{field: NOW - 7}), None, NOW) == 7.0
 
 
 def test_without_any_evidence_a_worker_is_silent() -> None:
-    assert silence(report(last_idle=NOW), None) == float("inf")
-    assert worker_status(report("idle"), None, TIMEOUT) == WorkerVerdict("unknown", "silent", "idle")
+    assert silence(report(last_idle=NOW), None, NOW) == float("inf")
+    assert worker_status(report("idle"), None, NOW, TIMEOUT) == WorkerVerdict("unknown", "silent", "idle")
 
 
 def test_last_idle_is_no_evidence() -> None:
     said = report("unknown", last_heartbeat=LONG_AGO, last_dequeue=LONG_AGO, last_busy=LONG_AGO, last_idle=NOW)
-    assert worker_status(said, attempt("timeout"), TIMEOUT) == WorkerVerdict("unknown", "silent")
+    assert worker_status(said, attempt("timeout"), NOW, TIMEOUT) == WorkerVerdict("unknown", "silent")
 
 
 ATTEMPTS = {
@@ -106,7 +106,7 @@ ATTEMPTS = {
 def test_an_attempts_heartbeat_counts_while_the_worker_holds_it(
     held: dict[str, str], found: Attempt, expected: float
 ) -> None:
-    assert silence(report("busy", last_heartbeat=LONG_AGO, **held), found) == expected
+    assert silence(report("busy", last_heartbeat=LONG_AGO, **held), found, NOW) == expected
 
 
 OVERRIDDEN = {"idle": "idle", "busy": "busy", "unknown": None, "sleepy": None, "": None}
@@ -115,7 +115,7 @@ OVERRIDDEN = {"idle": "idle", "busy": "busy", "unknown": None, "sleepy": None, "
 @pytest.mark.parametrize(("word", "reported"), OVERRIDDEN.items(), ids=[word or "empty" for word in OVERRIDDEN])
 def test_silence_comes_first_and_keeps_what_the_store_claims(word: str, reported: str | None) -> None:
     said = report(word, last_heartbeat=LONG_AGO)
-    assert worker_status(said, attempt("timeout"), TIMEOUT) == WorkerVerdict("unknown", "silent", reported)
+    assert worker_status(said, attempt("timeout"), NOW, TIMEOUT) == WorkerVerdict("unknown", "silent", reported)
 
 
 ORDER = {
@@ -135,12 +135,12 @@ ORDER = {
 
 @pytest.mark.parametrize(("said", "held", "reason"), ORDER.values(), ids=ORDER)
 def test_order_of_reasons(said: WorkerReport, held: Attempt | None, reason: str) -> None:
-    assert worker_status(said, held, TIMEOUT).reason == reason
+    assert worker_status(said, held, NOW, TIMEOUT).reason == reason
 
 
 @pytest.mark.parametrize("field", ["last_dequeue", "last_busy", "last_idle"])
 def test_heartbeat_only_means_nothing_else_ever(field: str) -> None:
-    verdict = worker_status(report("unknown", last_heartbeat=NOW, **{field: NOW}), None, TIMEOUT)
+    verdict = worker_status(report("unknown", last_heartbeat=NOW, **{field: NOW}), None, NOW, TIMEOUT)
     assert verdict.reason == "attempt_flagged"
 
 
@@ -155,7 +155,7 @@ STALE = {
 
 @pytest.mark.parametrize(("last", "stale"), STALE.values(), ids=STALE)
 def test_telemetry_stale(last: float | None, stale: bool | None) -> None:
-    assert telemetry_stale(report(last_heartbeat=last), TIMEOUT) is stale
+    assert telemetry_stale(report(last_heartbeat=last), NOW, TIMEOUT) is stale
 
 
 TELEMETRY = {
