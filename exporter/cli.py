@@ -71,6 +71,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="where to keep state (default: $STATE_DIRECTORY, /var/lib/rollcall or ~/.local/state/rollcall)",
     )
+    serve.add_argument("--shard", metavar="I/N", help="show the part I, from 0, of N (default: 0/1, everything)")
     _add_log(serve)
     serve.set_defaults(run=_serve)
     check = commands.add_parser("check-config", help="check a configuration file and say what is wrong with it")
@@ -206,7 +207,7 @@ def _config(options: argparse.Namespace) -> Config:
     """The configuration file, or the defaults, with what the command line overrides."""
     import msgspec
 
-    from exporter.config import ConfigError, default_config, load, parse_address
+    from exporter.config import ConfigError, default_config, for_shard, load, parse_address, parse_shard
 
     config = load(Path(options.config), os.environ) if options.config is not None else default_config()
     if options.listen is not None:
@@ -216,6 +217,11 @@ def _config(options: argparse.Namespace) -> Config:
             raise ConfigError(f"--web.listen-address: {error}") from None
     if options.state_dir is not None:
         config = msgspec.structs.replace(config, state_dir=options.state_dir)
+    if options.shard is not None:
+        try:
+            config = for_shard(config, parse_shard(options.shard))
+        except ValueError as error:
+            raise ConfigError(f"--shard: {error}") from None
     return _safe(config)
 
 

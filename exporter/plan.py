@@ -11,6 +11,7 @@ from exporter.config import Config
 from exporter.endpoint import Endpoint
 from exporter.exposition import Exposition
 from exporter.families import POLLED, Family
+from exporter.shard import ShardExposition
 from exporter.sources.fetch import Resolver
 from exporter.sources.inventory import InventoryFile, InventoryServer
 from exporter.sources.lightning import AgentLightning
@@ -139,9 +140,12 @@ def planned(config: Config, made: Sequence[Source], registry: Enlisted | None = 
     return Plan(polled, terms(config, polled, registry), scopes(polled), retention)
 
 
-def exposition(config: Config) -> Exposition:
-    """What keeps the text of what is polled."""
-    return Exposition(wanted(POLLED, config), config.limits.series)
+def exposition(config: Config, registry: Enlisted | None = None) -> Exposition:
+    """What keeps the text of what is polled, or of a shard's part of it; limits of a fleet hold before it is split."""
+    families, limit = wanted(POLLED, config), config.limits.series
+    if config.shard.count == 1:
+        return Exposition(families, limit)
+    return ShardExposition(families, limit, config.shard, {registry.source.fleet} if registry else ())
 
 
 def wanted(families: Iterable[Family], config: Config) -> list[Family]:

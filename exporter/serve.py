@@ -21,6 +21,7 @@ from exporter.loopback import is_loopback
 from exporter.pages.landing import landing
 from exporter.plan import Plan, Sources, exposition, planned, wanted
 from exporter.poller import Poller
+from exporter.records import Shards
 from exporter.records.table import Tables
 from exporter.reload import Asked, Load, Reloader
 from exporter.scrape import Scrape
@@ -64,6 +65,8 @@ def serve(config: Config, load: Load | None = None, hangups: Asked | None = None
         return 2
     sys.setswitchinterval(SWITCH)
     exporter.start()
+    if config.shard.count > 1:
+        log.info("this is shard %s: it reads every source and shows its part", config.shard)
     log.info("listening on http://%s:%d/metrics", f"[{host}]" if ":" in host else host, port)
     run(exporter.application, listener, exporter.protocol)
     exporter.stop()
@@ -86,11 +89,13 @@ class Exporter:
                 self._registry.stop()
             raise
         fleets = {name: Fleet.under(name, terms, ledger.recall(name)) for name, terms in plan.terms.items()}
-        self._poller = Poller(plan.sources, fleets, exposition(config), ledger=ledger)
+        self._poller = Poller(plan.sources, fleets, exposition(config, self._registry), ledger=ledger)
         taken = [self._registry.source.fleet] if self._registry else []
         self._reloader = Reloader(config, load, self.follow, taken=taken, asked=hangups)
         collection = Collection(collectors(config), COLLECTOR_TIMEOUT, _collector_changed)
         self._scrape = Scrape(lambda: self._poller.snapshot, collection, wanted(LIVE, config), self._own)
+        shard = config.shard
+        self._shards = (Shards(str(shard.index), shard.count),) if shard.count > 1 else ()
         self._local = is_loopback(bound)
 
     @property
@@ -131,7 +136,7 @@ class Exporter:
     def follow(self, config: Config) -> bool:
         """Go on by another configuration of the same state directory, registry and host; false if that failed."""
         said, before = (config.families, config.limits.series), (self._config.families, self._config.limits.series)
-        plan = self._plan(config)._replace(exposition=None if said == before else exposition(config))
+        plan = self._plan(config)._replace(exposition=None if said == before else exposition(config, self._registry))
         if not self._poller.follow(plan).result():
             return False
         self._config = config
@@ -142,7 +147,8 @@ class Exporter:
         return planned(config, self._sources.of(config), self._registry)
 
     def _own(self) -> Tables:
-        return {**(self._registry.tables() if self._registry else {}), **self._reloader.tables()}
+        registry = self._registry.tables() if self._registry else {}
+        return {**registry, Shards: self._shards, **self._reloader.tables()}
 
 
 def collectors(config: Config) -> list[Collector]:

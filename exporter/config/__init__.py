@@ -17,6 +17,7 @@ from exporter.config.duration import format_duration, parse_duration
 from exporter.config.file import MOST_CHARACTERS, ConfigError, Node, read_tree, shown
 from exporter.config.inventory import InventoryConfig, read_inventories
 from exporter.config.registry import RegistryConfig, beside, lacks_token, read_registry, unsafe
+from exporter.config.shard import Shard, parse_shard
 from exporter.config.timing import timing
 from exporter.endpoint import Endpoint, parse_url
 
@@ -31,14 +32,17 @@ __all__ = [
     "LimitsConfig",
     "MeshConfig",
     "RegistryConfig",
+    "Shard",
     "StoreConfig",
     "default_config",
+    "for_shard",
     "format_duration",
     "lacks_token",
     "load",
     "parse",
     "parse_address",
     "parse_duration",
+    "parse_shard",
     "text_of",
     "unsafe",
 ]
@@ -106,7 +110,7 @@ class FamiliesConfig(msgspec.Struct, frozen=True, kw_only=True):
 class Config(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that can be configured; `state_dir` is None where the file names none.
 
-    `tombstone` is for how many seconds what left is shown as not present.
+    `tombstone` is for how many seconds what left is shown as not present. `shard` is the command line's, no key.
     """
 
     listen: Address = Address("127.0.0.1", 10470)
@@ -120,6 +124,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     limits: LimitsConfig = LimitsConfig()
     families: FamiliesConfig = FamiliesConfig()
     tombstone: float = 3600.0
+    shard: Shard = Shard()
 
 
 def default_config() -> Config:
@@ -130,6 +135,16 @@ def default_config() -> Config:
         stores=(StoreConfig(fleet="local", endpoint=store, optional=True),),
         registry=RegistryConfig(fleet=beside({"local"})),
     )
+
+
+def for_shard(config: Config, shard: Shard) -> Config:
+    """What of a configuration one shard follows: this host, its GPUs and the registry are the first one's alone."""
+    mine = msgspec.structs.replace(config, shard=shard)
+    if shard.index == 0:
+        return mine
+    registry = msgspec.structs.replace(config.registry, enabled=False)
+    host, gpu = msgspec.structs.replace(config.host, enabled=False), GpuConfig(enabled=False)
+    return msgspec.structs.replace(mine, registry=registry, host=host, gpu=gpu)
 
 
 def load(path: Path, environ: Mapping[str, str]) -> Config:

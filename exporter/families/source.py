@@ -10,6 +10,7 @@ from exporter.records import (
     Exposed,
     FamilySeries,
     RegistryRejections,
+    Shards,
     SourceDrift,
     SourceReading,
     SourceReads,
@@ -40,6 +41,12 @@ SOURCES = (
 
 ITSELF = (
     info("rollcall_build_info", Build, (), "The running Rollcall."),
+    value(
+        "rollcall_shards",
+        Shards,
+        "count",
+        "How many shards there are to be, by the number of this one, from 0; absent where there is but one.",
+    ),
     value(
         "rollcall_collector_success", CollectorReading, "success", "1 if a collector of this host succeeded, else 0."
     ),

@@ -8,20 +8,22 @@ from exporter.records.table import Record
 class NodeMemory(Record, frozen=True, gc=False):
     """A node that is there (`present` 1), or that was until a moment ago (0; the rest is then None).
 
+    `present` is None where another shard tells it.
+
     `since` is when it came into its state, in Unix seconds; `ordinal` is its place in drawings of the fleet.
     """
 
     KEY = ("fleet", "node")
     fleet: str
     node: str
-    present: int
+    present: int | None
     since: float | None = None
     ordinal: int | None = None
 
     @property
     def rank(self) -> int:
         """Those that left first."""
-        return self.present
+        return 1 if self.present is None else self.present
 
 
 class WorkerMemory(Record, frozen=True, gc=False):

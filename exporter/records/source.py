@@ -66,6 +66,14 @@ class Build(Record, frozen=True, gc=False):
     python: str
 
 
+class Shards(Record, frozen=True, gc=False):
+    """Which shard the running program is, from 0, and of how many."""
+
+    KEY = ("shard",)
+    shard: str
+    count: int
+
+
 class ConfigLoad(Record, frozen=True, gc=False):
     """How the last load of the configuration went, and when one went well, in Unix seconds."""
 

@@ -164,7 +164,7 @@ WRONG = {
     "unknown key": ("gpu: {enabled: false}\nmeshs: []\n", 2, "meshs"),
     "wrong type": ("limits:\n  series: many\n", 2, "limits.series"),
     "bad URL": ("stores:\n  - fleet: a\n    url: ftp://store\n", 3, "stores[0].url"),
-    "key of later work": ("host: {enabled: true}\nshard: 0/2\n", 2, "shard"),
+    "flag as key": ("host: {enabled: true}\nshard: 0/2\n", 2, "shard"),
 }
 
 

@@ -45,7 +45,7 @@ def test_every_problem_of_a_configuration_is_a_line(tmp_path: Path, capsys: pyte
     [
         (["serve", "--web.listen-address", "nowhere"], "--web.listen-address: expected HOST:PORT, got 'nowhere'"),
         (["serve", "--config.file", "/no/such/file"], "/no/such/file"),
-        (["serve", "--shard", "0/2"], "unrecognized arguments: --shard 0/2"),
+        (["serve", "--shard", "2/2"], "--shard: expected I/N with 0 <= I < N <= 1000, got '2/2'"),
         (["serve", "--web.config.file", "w.yml"], "unrecognized arguments: --web.config.file w.yml"),
         (["serve", "--log.level", "loud"], "--log.level: invalid choice: 'loud'"),
         (["serve", "--config", "x"], "unrecognized arguments: --config x"),
@@ -65,7 +65,8 @@ def test_wrong_usage(arguments: list[str], message: str, capsys: pytest.CaptureF
 def test_help_names_every_flag_of_the_contract(capsys: pytest.CaptureFixture[str]) -> None:
     assert outcome("serve", "--help") == 0
     flags = re.findall(r"--[a-z.-]+", capsys.readouterr().out)
-    assert set(flags) >= {"--config.file", "--web.listen-address", "--state.dir", "--log.level", "--log.format"}
+    named = {"--config.file", "--web.listen-address", "--state.dir", "--shard", "--log.level", "--log.format"}
+    assert set(flags) >= named
 
 
 def test_compose_uses_flags_that_exist(capsys: pytest.CaptureFixture[str]) -> None:

@@ -32,7 +32,7 @@ def problems(text: str) -> list[str]:
 TABLE = {
     "root-unknown": ("webb: {}", f"webb: unknown key, expected one of {ROOT}; did you mean web? (r.yaml:1)"),
     "tombstone-zero": ("tombstone: 0", "tombstone: expected a duration greater than 0, got 0 (r.yaml:1)"),
-    "later-shard": ("shard: 0/2", f"shard: unknown key, expected one of {ROOT} (r.yaml:1)"),
+    "shard-is-a-flag": ("shard: 0/2", f"shard: unknown key, expected one of {ROOT} (r.yaml:1)"),
     "later-web": ("web: {config_file: x}", "web.config_file: unknown key, expected one of listen_address (r.yaml:1)"),
     "merge": ("web: {<<: {}}", "web.<<: unknown key, expected one of listen_address (r.yaml:1)"),
     "empty-key": ("{? : 1}", f"'': unknown key, expected one of {ROOT} (r.yaml:1)"),
