@@ -245,8 +245,9 @@ class Fleet:
     def _workers(self, reading: StoreReading) -> Tables:
         """Ages are judged at the instant of the read, so the same reading always gives the same tables."""
         if self._judged is None or self._judged[0] is not reading:
-            self._before = self._recent
-            tables, self._recent = judge_workers(reading, *self._rules, self._before)
+            # Judgements are of the rules they were made by, and as large as the fleet.
+            self._before = self._recent._replace(judged=(), tables={})
+            tables, self._recent = judge_workers(reading, *self._rules, self._recent)
             self._judged = (reading, tables)
         return self._judged[1]
 

@@ -140,6 +140,16 @@ def test_other_limits_of_silence_hold_at_once_and_are_no_second_read() -> None:
     assert told(fleet, 2.0)[1] == {("w", "held_by_gone")}
 
 
+def test_other_limits_hold_for_a_worker_of_whom_two_reads_said_the_same() -> None:
+    fleet = Fleet("f", WorkerRules(45.0), Limits())
+    silent = report("idle", "v", **SILENT)
+    for _ in range(2):
+        fleet.receive("s:1", reading([silent]), fresh_until=NOW + 30)
+        assert told(fleet, 0.0)[0] == {"v": "unknown"}
+    fleet.go_on(Terms(WorkerRules(60.0), polled=frozenset({"s:1"})))
+    assert told(fleet, 1.0)[0] == {"v": "idle"}
+
+
 def test_what_a_store_said_goes_with_it() -> None:
     fleet = Fleet("f", WorkerRules(), Limits())
     fleet.receive("s:1", reading([report()]), fresh_until=NOW)
