@@ -11,6 +11,7 @@ import json
 import os
 import platform
 import shutil
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,10 +21,10 @@ import msgspec
 import prometheus_client
 
 from exporter.exposition.segments import FASTEST
-from tests.bench import cycle, host, ingest, serving
+from tests.bench import cycle, disk, host, ingest, serving
 from tests.bench.goals import goals
 
-SECTIONS = ("cycle", "ingest", "serving", "host", "starts")
+SECTIONS = ("cycle", "ingest", "serving", "shards", "disk", "churn", "host", "starts")
 
 
 class Scale(NamedTuple):
@@ -37,6 +38,8 @@ class Scale(NamedTuple):
 QUICK = (Scale(1000, 7, 2), Scale(10_000, 7, 5))
 WHOLE = (*QUICK, Scale(100_000, 5, 15))
 READS, SCRAPES = 5, 100
+CHURN = 100_000
+"""Identities of workers that come and go."""
 
 
 def measured(scales: tuple[Scale, ...], sections: list[str]) -> Iterator[tuple[str, Any]]:
@@ -48,6 +51,14 @@ def measured(scales: tuple[Scale, ...], sections: list[str]) -> Iterator[tuple[s
         yield "ingest", {str(each.workers): ingest.measure(bodies[each], 6, each.interval) for each in scales}
     if "serving" in sections:
         yield "serving", [serving.measure(scale.workers, scale.interval, READS, SCRAPES) for scale in scales]
+    if "shards" in sections:
+        yield "shards", serving.shards(scales[-1].workers, scales[-1].interval, READS, (1, 2, 4))
+    if "disk" in sections and shutil.which("promtool"):
+        yield "disk", disk.measure(200)
+    if "churn" in sections:
+        command = [sys.executable, "-m", "tests.bench.churn", "--ids", str(CHURN)]
+        grown = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        yield "churn", {"ids": CHURN, "MiB": float(grown)}
     if "host" in sections:
         yield "host", host.measure(rounds=5, scrapes=200)
     if "starts" in sections:
@@ -113,6 +124,16 @@ def show(section: str, found: Any) -> None:
             ["exporter", "CPU", "samples"],
             [[who, _ms(each["scrape CPU"]), f"{each['samples']}"] for who, each in found.items()],
         )
+    elif section == "shards":
+        print(f"CPU milliseconds of a read with a scrape of one shard, {found['workers']:,} workers\n")
+        table(
+            ["shards", "CPU", "MiB"],
+            [[count, _ms(each["cycle"]), f"{each['MiB']:.0f}"] for count, each in found.items() if count != "workers"],
+        )
+    elif section == "disk":
+        print(f"Prometheus' disk: {found['bytes a sample']:.2f} bytes a sample\n")
+    elif section == "churn":
+        print(f"Memory after {found['ids']:,} identities came and went: {found['MiB']:+.1f} MiB\n")
     else:
         print(f"Start to first scrape {_ms(found['first scrape'])} ms, then {found['no fleet MiB']:.0f} MiB\n")
 

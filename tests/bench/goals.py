@@ -63,6 +63,8 @@ def _serving(results: dict[str, Any]) -> Figures:
             yield "100,000 workers: MiB", reading["MiB"], 400
             yield "100,000 workers: MiB at the peak", reading["peak MiB"], 700
             yield "100,000 workers: seconds of the longest scrape while they are read", reading["longest scrape"], 0.25
+    if churn := results.get("churn"):
+        yield f"{churn['ids']:,} identities came and went: MiB more", churn["MiB"], 5
     if starts := results.get("starts"):
         yield "seconds from start to first scrape", starts["first scrape"], 0.5
         yield "no fleet: MiB", starts["no fleet MiB"], 60

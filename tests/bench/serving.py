@@ -7,7 +7,7 @@ import re
 import statistics
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -57,18 +57,19 @@ class Run(NamedTuple):
 
     store: CannedStore
     pid: int
+    url: str
     scraper: Scraper
 
 
 @contextmanager
-def running(workers: int, interval: float) -> Iterator[Run]:
+def running(workers: int, interval: float, *arguments: str) -> Iterator[Run]:
     """An exporter that reads a store every so many seconds, from when all its workers are shown."""
     with canned_store(workers) as store, tempfile.TemporaryDirectory() as name:
         configuration = NOBODY + STORE.format(port=store.port, interval=interval)
-        with Rollcall(Path(name), configuration) as rollcall, Scraper(rollcall.url) as scraper:
+        with Rollcall(Path(name), configuration, *arguments) as rollcall, Scraper(rollcall.url) as scraper:
             while len(scraper.scrape().body) < 5 * workers:
                 time.sleep(PAUSE)
-            yield Run(store, rollcall.process.pid, scraper)
+            yield Run(store, rollcall.process.pid, rollcall.url, scraper)
 
 
 def clean(workers: int, scrapes: int) -> dict[str, float]:
@@ -114,6 +115,25 @@ def busy(workers: int, interval: float, reads: int) -> dict[str, Any]:
         "longest scrape": seconds[-1],
         "change to scrape": statistics.median(delays),
     }
+
+
+def shards(workers: int, interval: float, reads: int, counts: Sequence[int]) -> dict[str, Any]:
+    """CPU seconds of a read with a scrape, and MiB, of one of so many shards, while every worker's figures change."""
+    found: dict[str, Any] = {"workers": workers}
+    for count in counts:
+        with running(workers, interval, "--shard", f"0/{count}") as run:
+            resident, before, began = [], cpu_seconds(run.pid), run.store.began()
+            for _ in range(reads):
+                while run.store.began() == began:
+                    time.sleep(PAUSE)
+                began = run.store.began()
+                time.sleep(interval / 2)
+                with Scraper(run.url) as scraper:
+                    scraper.scrape()
+                resident.append(memory(run.pid)[0])
+            spent = cpu_seconds(run.pid) - before
+        found[str(count)] = {"cycle": spent / reads, "MiB": statistics.median(resident)}
+    return found
 
 
 def _shown(run: Run) -> bytes:
