@@ -26,6 +26,7 @@ lint: $(VENV)/test  ## Formatter, linter, types, stale generated files
 	$(BIN)/python -m exporter.catalogue --check
 	$(BIN)/python -m exporter.rules --check
 	$(BIN)/python -m grafana.build --check
+	$(BIN)/python -m tests.bench.scaling --check
 
 format: $(VENV)/test
 	$(BIN)/ruff format .
@@ -35,6 +36,7 @@ generate: $(VENV)/test  ## Files that are made from code
 	$(BIN)/python -m exporter.catalogue
 	$(BIN)/python -m exporter.rules
 	$(BIN)/python -m grafana.build
+	$(BIN)/python -m tests.bench.scaling
 
 bench: $(VENV)/test tests/.set-up  ## CPU, memory and latency up to 100,000 workers, beside others (ARGS=--quick: 10,000)
 	-sh tests/set_up.sh peers

@@ -13,7 +13,7 @@ import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,8 +23,6 @@ import prometheus_client
 from exporter.exposition.segments import FASTEST
 from tests.bench import cycle, disk, host, ingest, serving
 from tests.bench.goals import goals
-
-SECTIONS = ("cycle", "ingest", "serving", "shards", "disk", "churn", "host", "starts")
 
 
 class Scale(NamedTuple):
@@ -88,54 +86,67 @@ def table(names: list[str], rows: list[list[str]]) -> None:
     print()
 
 
-def show(section: str, found: Any) -> None:
-    """Print the figures of a section; times in milliseconds."""
-    if section == "cycle":
-        print("CPU milliseconds of a cycle, by what changed between two reads\n")
-        names = ["workers", "changed", *cycle.PHASES, "cycle", "a page read", *cycle.PEERS]
-        columns = (*cycle.PHASES, "cycle", "page", *cycle.PEERS)
-        table(
-            names, [[f"{row['workers']:,}", row["changed"], *(_ms(row.get(name)) for name in columns)] for row in found]
-        )
-    elif section == "ingest":
-        print("CPU milliseconds that Prometheus takes for a scrape in which everything changed\n")
-        rows = [
-            [f"{int(n):,}", _ms(each["median"]), _ms(each["mean"]), f"{each['memory']:.0f}"]
-            for n, each in found.items()
+def show_cycle(found: list[dict[str, Any]]) -> None:
+    """Print what a read costs."""
+    print("CPU milliseconds of a cycle, by what changed between two reads\n")
+    columns = (*cycle.PHASES, "cycle", "page", *cycle.PEERS)
+    rows = [[f"{row['workers']:,}", row["changed"], *(_ms(row.get(name)) for name in columns)] for row in found]
+    table(["workers", "changed", *cycle.PHASES, "cycle", "a page read", *cycle.PEERS], rows)
+
+
+def show_ingest(found: dict[str, Any]) -> None:
+    """Print what Prometheus spends."""
+    print("CPU milliseconds that Prometheus takes for a scrape in which everything changed\n")
+    rows = [
+        [f"{int(n):,}", _ms(each["median"]), _ms(each["mean"]), f"{each['memory']:.0f}"] for n, each in found.items()
+    ]
+    table(["workers", "median", "mean", "MiB"], rows)
+
+
+def show_serving(found: list[dict[str, Any]]) -> None:
+    """Print what a process does."""
+    print("`rollcall serve` beside a store; milliseconds\n")
+    names = ["scrape CPU", "scrape p50", "scrape p99"]
+    reading = ["scrape p50", "longest scrape", "change to scrape"]
+    rows = [
+        [
+            f"{row['workers']:,}",
+            *(_ms(row[name]) for name in names),
+            *(_ms(row["while reading"][name]) for name in reading),
+            *(f"{row['while reading'][name]:.0f}" for name in ("MiB", "peak MiB")),
         ]
-        table(["workers", "median", "mean", "MiB"], rows)
-    elif section == "serving":
-        print("`rollcall serve` beside a store; milliseconds\n")
-        names = ["scrape CPU", "scrape p50", "scrape p99"]
-        reading = ["scrape p50", "longest scrape", "change to scrape"]
-        rows = [
-            [
-                f"{row['workers']:,}",
-                *(_ms(row[name]) for name in names),
-                *(_ms(row["while reading"][name]) for name in reading),
-                *(f"{row['while reading'][name]:.0f}" for name in ("MiB", "peak MiB")),
-            ]
-            for row in found
-        ]
-        table(["workers", *names, *(f"while reading: {name}" for name in reading), "MiB", "peak MiB"], rows)
-    elif section == "host":
-        print("CPU milliseconds of a scrape of this host\n")
-        table(
-            ["exporter", "CPU", "samples"],
-            [[who, _ms(each["scrape CPU"]), f"{each['samples']}"] for who, each in found.items()],
-        )
-    elif section == "shards":
-        print(f"CPU milliseconds of a read with a scrape of one shard, {found['workers']:,} workers\n")
-        table(
-            ["shards", "CPU", "MiB"],
-            [[count, _ms(each["cycle"]), f"{each['MiB']:.0f}"] for count, each in found.items() if count != "workers"],
-        )
-    elif section == "disk":
-        print(f"Prometheus' disk: {found['bytes a sample']:.2f} bytes a sample\n")
-    elif section == "churn":
-        print(f"Memory after {found['ids']:,} identities came and went: {found['MiB']:+.1f} MiB\n")
-    else:
-        print(f"Start to first scrape {_ms(found['first scrape'])} ms, then {found['no fleet MiB']:.0f} MiB\n")
+        for row in found
+    ]
+    table(["workers", *names, *(f"while reading: {name}" for name in reading), "MiB", "peak MiB"], rows)
+
+
+def show_shards(found: dict[str, Any]) -> None:
+    """Print what one of several takes."""
+    print(f"CPU milliseconds of a read with a scrape of one shard, {found['workers']:,} workers\n")
+    counts = [count for count in found if count != "workers"]
+    rows = [[count, _ms(found[count]["cycle"]), f"{found[count]['MiB']:.0f}"] for count in counts]
+    table(["shards", "CPU", "MiB"], rows)
+
+
+def show_host(found: dict[str, Any]) -> None:
+    """Print what this host's collectors cost."""
+    print("CPU milliseconds of a scrape of this host\n")
+    rows = [[who, _ms(each["scrape CPU"]), f"{each['samples']}"] for who, each in found.items()]
+    table(["exporter", "CPU", "samples"], rows)
+
+
+SHOW: dict[str, Callable[[Any], None]] = {
+    "cycle": show_cycle,
+    "ingest": show_ingest,
+    "serving": show_serving,
+    "shards": show_shards,
+    "disk": lambda found: print(f"Prometheus' disk: {found['bytes a sample']:.2f} bytes a sample\n"),
+    "churn": lambda found: print(f"Memory after {found['ids']:,} identities came and went: {found['MiB']:+.1f} MiB\n"),
+    "host": show_host,
+    "starts": lambda found: print(
+        f"Start to first scrape {_ms(found['first scrape'])} ms, then {found['no fleet MiB']:.0f} MiB\n"
+    ),
+}
 
 
 def _ms(seconds: float | None) -> str:
@@ -146,13 +157,13 @@ def main() -> None:
     """Measure, print, and keep the figures where asked."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="no more than 10,000 workers")
-    parser.add_argument("--only", default=",".join(SECTIONS), help="default: %(default)s")
+    parser.add_argument("--only", default=",".join(SHOW), help="default: %(default)s")
     parser.add_argument("--json", type=Path, help="also write the figures here")
     options = parser.parse_args()
     results: dict[str, Any] = {"machine": machine()}
     for section, found in measured(QUICK if options.quick else WHOLE, options.only.split(",")):
         results[section] = found
-        show(section, found)
+        SHOW[section](found)
         sys.stdout.flush()
     results["goals"] = [goal._asdict() for goal in goals(results)]
     table(

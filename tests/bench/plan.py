@@ -27,35 +27,38 @@ MOST_SERIES = 5_000_000.0
 
 DAY = 86_400.0
 
+MANY = 4
+"""How many shards there were where shards were measured; those of two are foretold."""
+
+ENDLESS = 10**6
+"""So many shards that what they divide costs nothing."""
+
 
 class Costs(NamedTuple):
     """What a size of fleet costs, from one recorded run.
 
-    CPU seconds of the parts of a cycle in which everything changes, MiB in memory of which `text` a worker is shared
-    out among shards, bytes of a compressed scrape, series; by series, CPU seconds that Prometheus takes for a scrape
-    and its MiB; bytes on its disk for a sample.
+    `cycle` is CPU seconds of a read in which everything changed and `scrape` of a scrape, `memory` MiB, `size` bytes
+    of a compressed scrape, by workers; `ingest` CPU seconds that Prometheus takes for a scrape and `held` its MiB, by
+    series; `sample` bytes on its disk. `parted` are the shares of a cycle and of memory that shards divide.
     """
 
-    read: Cost
-    rules: Cost
-    render: Cost
+    cycle: Cost
     scrape: Cost
     memory: Cost
-    text: float
     size: Cost
     series: Cost
     ingest: Cost
-    prometheus: Cost
+    held: Cost
     sample: float
+    parted: tuple[float, float]
 
-    def cycle(self, workers: float, shards: int = 1) -> float:
+    def shard_cycle(self, workers: float, shards: int) -> float:
         """CPU seconds of a cycle of one shard: each reads and judges all, renders and serves its part."""
-        parts = self.render(workers / shards) + self.scrape(workers / shards)
-        return self.read(workers) + self.rules(workers) + parts
+        return self.cycle(workers) * (1 - self.parted[0] * (1 - 1 / shards))
 
-    def resident(self, workers: float, shards: int = 1) -> float:
+    def shard_memory(self, workers: float, shards: int) -> float:
         """MiB of one shard."""
-        return self.memory(workers) - self.text * workers * (1 - 1 / shards)
+        return self.memory(workers) * (1 - self.parted[1] * (1 - 1 / shards))
 
 
 class Plan(NamedTuple):
@@ -86,57 +89,54 @@ def growths(recorded: dict[str, Any]) -> dict[str, Growth]:
         return Growth(what, unit, [(size, figure(row)) for size, row in sorted(rows.items())], form)
 
     return {
-        "read": of("reading and decoding, everything changed", "ms", full, lambda row: 1e3 * row["read"]),
-        "rules": of(
-            "rules and ledger, everything changed", "ms", full, lambda row: 1e3 * (row["rules"] + row["ledger"])
-        ),
-        "render": of("rendering and compressing, everything changed", "ms", full, lambda row: 1e3 * row["render"]),
-        "cycle": of("a whole cycle, everything changed", "ms", full, lambda row: 1e3 * row["cycle"]),
-        "idle": of("a whole cycle, nothing changed", "ms", idle, lambda row: 1e3 * row["cycle"]),
-        "scrape": of("a scrape by Prometheus", "ms", served, lambda row: 1e3 * row["scrape CPU"], line),
-        "memory": of("an exporter in memory", "MiB", served, lambda row: row["while reading"]["MiB"], line),
-        "size": of("a scrape, compressed", "kB", full, lambda row: row["bytes"] / 1e3, line),
+        "cycle": of("read, everything changed: CPU", "ms", full, lambda row: 1e3 * row["cycle"]),
+        "idle": of("read, nothing changed: CPU", "ms", idle, lambda row: 1e3 * row["cycle"], line),
+        "scrape": of("scrape: CPU", "ms", served, lambda row: 1e3 * row["scrape CPU"], line),
+        "memory": of("memory", "MiB", served, lambda row: row["while reading"]["MiB"], line),
+        "size": of("scrape, compressed", "kB", full, lambda row: row["bytes"] / 1e3, line),
         "series": of("series", "", full, lambda row: row["series"], line),
-        "ingest": of("Prometheus taking a scrape, by series", "ms", ingest, lambda each: 1e3 * each["median"]),
+        "ingest": of("Prometheus taking it in: CPU", "ms", ingest, lambda each: 1e3 * each["median"]),
     }
 
 
 def costs(recorded: dict[str, Any]) -> Costs:
     """The costs that a recorded run tells of."""
     found = {name: growth.cost for name, growth in growths(recorded).items()}
-    whole, parted = recorded["shards"]["1"], recorded["shards"]["4"]
-    workers = recorded["shards"]["workers"]
-    text = (whole["MiB"] - parted["MiB"]) / (1 - 1 / 4) / workers
     largest = max(recorded["ingest"], key=int)
     series = next(row["series"] for row in recorded["cycle"] if row["workers"] == int(largest))
     held = recorded["ingest"][largest]["memory"] / series
     return Costs(
-        read=lambda n: found["read"](n) / 1e3,
-        rules=lambda n: found["rules"](n) / 1e3,
-        render=lambda n: found["render"](n) / 1e3,
+        cycle=lambda n: found["cycle"](n) / 1e3,
         scrape=lambda n: found["scrape"](n) / 1e3,
         memory=found["memory"],
-        text=text,
         size=lambda n: found["size"](n) * 1e3,
         series=found["series"],
         ingest=lambda n: found["ingest"](n) / 1e3,
-        prometheus=lambda n: held * n,
+        held=lambda n: held * n,
         sample=recorded["disk"]["bytes a sample"],
+        parted=parted(recorded),
     )
+
+
+def parted(recorded: dict[str, Any]) -> tuple[float, float]:
+    """The shares of CPU and of memory that shards divide, by what one and one of `MANY` take."""
+    one, many = recorded["shards"]["1"], recorded["shards"][str(MANY)]
+    cycle, memory = ((1 - many[each] / one[each]) / (1 - 1 / MANY) for each in ("cycle", "MiB"))
+    return max(0.0, cycle), max(0.0, memory)
 
 
 def plan(costs: Costs, workers: int, interval: float, scrape: float) -> Plan:
     """The fewest stores, shards and servers with which nothing is over its bounds; times are in seconds.
 
-    A store is as large as one exporter can read and judge within half of what it may use. That is not shared out.
+    A store is as large as reading it, which shards do not divide, takes half of what an exporter may use.
     """
-    stores = _fewest(lambda n: costs.cycle(workers / n, 10**6) <= BUSIEST / 2 * interval)
+    stores = _fewest(lambda n: costs.shard_cycle(workers / n, ENDLESS) <= BUSIEST / 2 * interval)
     each = workers / stores
 
     def busy(shards: int) -> float:
-        return costs.cycle(each, shards) / interval + costs.scrape(each / shards) * (1 / scrape - 1 / interval)
+        return costs.shard_cycle(each, shards) / interval + costs.scrape(each / shards) / scrape
 
-    shards = _fewest(lambda n: busy(n) <= BUSIEST and costs.resident(each, n) <= MOST_MIB)
+    shards = _fewest(lambda n: busy(n) <= BUSIEST and costs.shard_memory(each, n) <= MOST_MIB)
     series = stores * costs.series(each)
     servers = _fewest(lambda n: series / n <= MOST_SERIES)
     return Plan(
@@ -144,24 +144,23 @@ def plan(costs: Costs, workers: int, interval: float, scrape: float) -> Plan:
         stores=stores,
         shards=shards,
         cores=busy(shards),
-        memory=costs.resident(each, shards),
+        memory=costs.shard_memory(each, shards),
         scrape=costs.size(each / shards),
         series=series,
         samples=series / scrape,
         servers=servers,
         server_cores=servers * costs.ingest(series / servers) / scrape,
-        server_memory=costs.prometheus(series),
+        server_memory=costs.held(series),
         disk=series / scrape * DAY * costs.sample,
     )
 
 
 def _fewest(enough: Callable[[int], bool]) -> int:
-    """The least number that is enough; raises ValueError where a million is not."""
-    return next((n for n in range(1, 10**6) if enough(n)), 0) or _impossible()
-
-
-def _impossible() -> int:
-    raise ValueError("expected bounds that can be kept, found that a million parts are not enough")
+    """The least number that is enough; raises ValueError where so many are not."""
+    for number in range(1, ENDLESS):
+        if enough(number):
+            return number
+    raise ValueError(f"expected bounds that can be kept, found that {ENDLESS:,} parts are not enough")
 
 
 def main() -> None:

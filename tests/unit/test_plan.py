@@ -1,87 +1,89 @@
-"""What a configuration makes of polling: which sources stay the same, and what holds for their fleets."""
+"""The model of docs/SCALING.md: its forms, that it agrees with what was measured, and what it plans."""
 
 from __future__ import annotations
 
-import shutil
-from pathlib import Path
+import json
+from typing import Any
 
 import pytest
 
-from exporter.config import Config, parse
-from exporter.plan import Sources, planned, scopes, terms
-from exporter.state.fleet import Limits, WorkerRules
+from tests.bench.growth import Growth, line, power
+from tests.bench.plan import BUSIEST, MOST_MIB, MOST_SERIES, RECORDED, Costs, parted, plan
+from tests.bench.scaling import PATH, document, told
 
-PEMS = Path(__file__).parent / "tls"
-
-MESH = "meshes: [{fleet: eu, urls: ['http://a', 'http://b']}]\n"
-STORE = "stores: [{fleet: t, url: 'https://trainer', key: k, ca_file: ca.pem}]\n"
-FILES = "inventories: [{fleet: eu, file: w.yaml}, {fleet: eu, url: 'http://c/list'}]\n"
+AGREES = 0.2
+"""How far the model may be from what was measured, as a share of that."""
 
 
-def read(text: str, folder: Path) -> Config:
-    return parse(text, str(folder / "r.yaml"), {}, lambda path: path.read_text())
+@pytest.fixture(scope="module")
+def recorded() -> Any:
+    return json.loads(RECORDED.read_text("utf-8"))
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    shutil.copy(PEMS / "ca.pem", tmp_path / "ca.pem")
-    return tmp_path
+def test_a_line_finds_what_it_was_made_of() -> None:
+    cost = line([(n, 3.0 + 0.5 * n) for n in (10, 100, 1000)])
+    assert [cost(n) for n in (0, 10_000)] == pytest.approx([3.0, 5003.0])
 
 
-CHANGED = {
-    "interval": (MESH, MESH.replace("fleet: eu", "fleet: eu, interval: 1s"), 0),
-    "timeout": (MESH, MESH.replace("fleet: eu", "fleet: eu, timeout: 1s"), 0),
-    "stale_after": (MESH, MESH.replace("fleet: eu", "fleet: eu, stale_after: 1m"), 0),
-    "fleet": (MESH, MESH.replace("eu", "us"), 0),
-    "password": (MESH, MESH.replace("//a", "//x:y@a").replace("//b", "//x:y@b"), 0),
-    "one url": (MESH, MESH.replace("//b", "//d"), 1),
-    "one url more": (MESH, MESH.replace("'http://a'", "'http://a', 'http://d'"), 2),
-    "one url less": (MESH, MESH.replace("'http://a', ", ""), 1),
-    "store's url": (STORE, STORE.replace("trainer", "other"), 0),
-    "key": (STORE, STORE.replace("key: k", "key: l"), 0),
-    "no scheme of its own": (STORE, STORE.replace("https", "http").replace(", ca_file: ca.pem", ""), 0),
-    "heartbeat_timeout": (STORE, STORE.replace("key: k", "key: k, heartbeat_timeout: 1m"), 1),
-    "inventory's file": (FILES, FILES.replace("w.yaml", "v.yaml"), 1),
-    "inventory's url": (FILES, FILES.replace("c/list", "c/other"), 1),
-    "limits": (MESH + STORE + FILES, MESH + STORE + FILES + "limits: {objects: 5}\ntombstone: 5s\n", 5),
-    "nothing but the order": (MESH, MESH.replace("'http://a', 'http://b'", "'http://b', 'http://a'"), 2),
-}
+def test_a_line_has_nothing_below_zero_at_its_start() -> None:
+    cost = line([(10, 5.0), (100, 80.0)])
+    assert cost(0) == 0
+    assert 0.5 < cost(1) < 0.8
 
 
-@pytest.mark.parametrize(("before", "after", "same"), CHANGED.values(), ids=CHANGED)
-def test_a_source_is_the_same_where_all_that_is_said_of_it_is(before: str, after: str, same: int, folder: Path) -> None:
-    sources = Sources()
-    old, new = sources.of(read(before, folder)), sources.of(read(after, folder))
-    assert len(set(old) & set(new)) == same
-    assert sources.of(read(after, folder)) == new
+def test_a_power_finds_what_it_was_made_of() -> None:
+    cost = power([(n, 2.0 * n**1.1) for n in (10, 100, 1000)])
+    assert cost(10_000) == pytest.approx(2.0 * 10_000**1.1)
 
 
-def test_another_certificate_in_the_same_file_makes_another_source(folder: Path) -> None:
-    sources, config = Sources(), read(STORE, folder)
-    old = sources.of(config)
-    assert sources.of(config) == old
-    shutil.copy(PEMS / "other-ca.pem", folder / "ca.pem")
-    new = sources.of(config)
-    assert new != old
-    (folder / "ca.pem").unlink()
-    assert sources.of(config) != new
+def test_the_largest_is_foretold_by_the_others_alone() -> None:
+    assert Growth("x", "ms", [(1, 2.0), (2, 4.0), (4, 100.0)], line).foretold() == (4, 100.0, pytest.approx(8.0))
 
 
-def test_what_holds_for_a_fleet(folder: Path) -> None:
-    text = MESH + STORE.replace("key: k", "key: k, heartbeat_timeout: 1m, forget_after: 2h") + FILES
-    config = read(text.replace("fleet: t", "fleet: eu") + "limits: {objects: 5, assignments: 6}\n", folder)
-    plan = planned(config, Sources().of(config))
-    [eu] = plan.terms.values()
-    assert (eu.rules, eu.limits) == (WorkerRules(60.0, 7200.0), Limits(5, 6))
-    assert eu.listing == {"a:3131", "b:3131", "w.yaml", "c:80/list"}
-    assert eu.polled == plan.scopes["eu"].sources == eu.listing | {"trainer:443"}
-    assert plan.scopes["eu"].kinds == {"node", "worker", "wakeable"}
-    assert (plan.retention, plan.exposition) == ((3600.0, 5), None)
+def test_the_model_agrees_with_what_was_measured(recorded: Any) -> None:
+    assert [each for each in told(recorded) if abs(each.off) > AGREES] == []
+    assert len(list(told(recorded))) == 21
 
 
-def test_what_nobody_configured_is_not_missed(folder: Path) -> None:
-    from exporter.config import default_config
+def test_what_is_written_is_what_was_recorded(recorded: Any) -> None:
+    assert PATH.read_text("utf-8") == document(recorded)
 
-    made = Sources().of(default_config())
-    assert [each.listing for each in terms(default_config(), made).values()] == [frozenset()]
-    assert scopes(made)["local"].kinds == {"node", "worker", "wakeable"}
+
+def test_shards_divide_what_one_and_many_tell() -> None:
+    run = {"shards": {"1": {"cycle": 2.0, "MiB": 100.0}, "4": {"cycle": 1.4, "MiB": 100.0}}}
+    assert parted(run) == (pytest.approx(0.4), 0.0)
+
+
+SIMPLE = Costs(
+    cycle=lambda n: n / 1e5,
+    scrape=lambda n: n / 1e7,
+    memory=lambda n: 50 + n / 250,
+    size=lambda n: 100 * n,
+    series=lambda n: 20 * n,
+    ingest=lambda n: n / 1e6,
+    held=lambda n: n / 256,
+    sample=2.0,
+    parted=(0.5, 0.25),
+)
+"""A second of CPU and 400 MiB for 100,000 workers; half of that CPU is divided among shards."""
+
+
+def test_a_small_fleet_takes_one_of_each() -> None:
+    found = plan(SIMPLE, 1000, interval=10, scrape=10)
+    assert (found.stores, found.shards, found.servers) == (1, 1, 1)
+    assert (found.series, found.samples, found.disk) == (20_000, 2000, 2000 * 86_400 * 2)
+    assert found.cores == pytest.approx(0.01 / 10 + 0.0001 / 10)
+
+
+def test_reading_is_divided_among_stores_and_the_rest_among_shards() -> None:
+    found = plan(SIMPLE, 998_000, interval=10, scrape=10)
+    assert found.stores == 2, "half of 9.98 s of CPU is reading, a quarter of the interval is 2.5 s"
+    assert found.shards == 2, "4.99 s for a read and 0.05 s for a scrape are more than half of the interval"
+    assert found.cores <= BUSIEST
+    assert found.memory <= MOST_MIB
+    assert found.servers * MOST_SERIES == 20_000_000
+
+
+def test_memory_that_is_not_divided_is_an_error() -> None:
+    with pytest.raises(ValueError, match="expected bounds that can be kept, found that 1,000,000 parts are not enough"):
+        plan(SIMPLE._replace(memory=lambda _: 10_000.0), 1000, interval=10, scrape=10)
