@@ -24,6 +24,7 @@ SAMPLE = {
     "node": "n1",
     "model": "m",
     "instance": "a:10470",
+    "job": "rollcall",
     "uuid": "GPU-0",
     "gpu": "0",
     "device": "/dev/sda1",
@@ -51,6 +52,7 @@ SOURCES = {
     "no exporter of the mesh": labels("RollcallDown", kind="mesh-llm"),
     "no exporter of the inventory": labels("RollcallDown", kind="inventory"),
     "exporter down": labels("RollcallExporterDown"),
+    "shard missing": labels("RollcallShardMissing"),
     "store down": labels("RollcallSourceDown"),
     "store stale": labels("RollcallSourceStale"),
     "registry down": labels("RollcallSourceDown", kind="registry"),
@@ -75,6 +77,7 @@ WORKERS = SOURCE | {"no exporter of the registry", "store down", "store stale", 
 WORKER = WORKERS | {"majority"}
 MESH = ANY | {"no exporter of the mesh", "mesh down", "mesh stale"}
 NODE = MESH | {"node gone"}
+SHARD = {"shard missing"}
 WAKE = MESH | {"no exporter of the inventory", "inventory down", "inventory stale"}
 GPU = ANY | {"GPU missing"}
 
@@ -82,6 +85,7 @@ MUTED_BY = {
     "RollcallDown": {"no exporter"},
     "RollcallExporterDown": ANY
     | {f"no exporter of the {source}" for source in ("store", "registry", "mesh", "inventory")},
+    "RollcallShardMissing": ANY | {f"no exporter of the {source}" for source in ("store", "mesh", "inventory")},
     "RollcallSourceDown": SOURCE,
     "RollcallConsoleDown": MESH,
     "RollcallSourceStale": SOURCE,
@@ -92,7 +96,7 @@ MUTED_BY = {
     "RollcallLedgerUnavailable": ANY,
     "Watchdog": set[str](),
     "RollcallWorkerUnknown": WORKER,
-    "RollcallWorkerUnknownIdle": WORKER,
+    "RollcallWorkerUnknownIdle": WORKER | SHARD,
     "RollcallWorkerHeartbeatOnly": WORKERS,
     "RollcallWorkerAttemptFlagged": WORKER,
     "RollcallWorkerTelemetryStale": WORKERS,
@@ -104,20 +108,20 @@ MUTED_BY = {
     "RollcallWorkerVanished": WORKER,
     "RollcallWorkerUnknownMajority": WORKERS,
     "RollcallStoreRestarted": WORKERS,
-    "RollcallQueueStarved": WORKERS,
+    "RollcallQueueStarved": WORKERS | SHARD,
     "RollcallNoWorkers": WORKER,
-    "RollcallNodeGone": MESH,
+    "RollcallNodeGone": MESH | SHARD,
     "RollcallNodeLoadingTooLong": NODE,
     "RollcallNodeFlapping": NODE,
     "RollcallNodeViewsDisagree": NODE,
     "RollcallNodeGhost": NODE,
-    "RollcallNodeStandbyWhileWanted": NODE,
+    "RollcallNodeStandbyWhileWanted": NODE | SHARD,
     "RollcallNoServingNode": MESH,
-    "RollcallModelUnserved": MESH | {"nobody serves"},
-    "RollcallModelOnlyWakeable": MESH,
+    "RollcallModelUnserved": MESH | SHARD | {"nobody serves"},
+    "RollcallModelOnlyWakeable": MESH | SHARD,
     "RollcallWakeOverdue": WAKE,
     "RollcallWakeFailing": MESH,
-    "RollcallWakeableExhausted": WAKE,
+    "RollcallWakeableExhausted": WAKE | SHARD,
     "RollcallHostDiskFilling": ANY | {"disk full"},
     "RollcallHostDiskFull": ANY,
     "RollcallHostMemoryLow": ANY,
