@@ -145,6 +145,7 @@ class Poller:
             plans, self._plans = self._plans, []
         went = isolated("publisher", partial(self._publish, inbox, [asked.plan for asked in plans]), self._clock)
         self._published_at = self._clock()
+        self._tried = self._tried or all(slot.health.attempted for slot in self._slots)
         for asked in plans:
             asked.done.set_result(went.result == "ok")
 
@@ -158,7 +159,6 @@ class Poller:
         arrivals = [arrival for arrival in (*inbox, *overdue) if not arrival[0].over]
         for arrival in arrivals:
             self._receive(*arrival)
-        self._tried = self._tried or all(slot.health.attempted for slot in self._slots)
         touched = self._waiting | {slot.source.fleet for slot, _, _ in arrivals}
         touched |= {name for name, fleet in self._fleets.items() if fleet.expires < now}
         touched |= set(self._fleets) if plans or self._ledger.went_back(wall) else set()
