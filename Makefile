@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run demo test test-full lint format generate bench clean
+.PHONY: run demo test test-full lint format generate reliability bench clean
 
 run: $(VENV)/run  ## Serve metrics of this machine, and of a mesh or store on it
 	$(BIN)/rollcall serve $(ARGS)
@@ -26,6 +26,7 @@ lint: $(VENV)/test  ## Formatter, linter, types, stale generated files
 	$(BIN)/python -m exporter.catalogue --check
 	$(BIN)/python -m exporter.rules --check
 	$(BIN)/python -m grafana.build --check
+	$(BIN)/python -m tests.promises --check
 	$(BIN)/python -m tests.bench.scaling --check
 
 format: $(VENV)/test
@@ -37,6 +38,11 @@ generate: $(VENV)/test  ## Files that are made from code
 	$(BIN)/python -m exporter.rules
 	$(BIN)/python -m grafana.build
 	$(BIN)/python -m tests.bench.scaling
+	$(BIN)/python -m tests.promises
+
+reliability: $(VENV)/test tests/.set-up  ## Every promise put to the test again, and what was measured, in docs/RELIABILITY.md
+	$(BIN)/python -m pytest tests -m promise --record=docs/reliability.json $(ARGS)
+	$(BIN)/python -m tests.promises
 
 bench: $(VENV)/test tests/.set-up  ## CPU, memory and latency up to 100,000 workers, beside others (ARGS=--quick: 10,000)
 	-sh tests/set_up.sh peers

@@ -66,6 +66,9 @@ def _parser() -> argparse.ArgumentParser:
         "--web.listen-address", dest="listen", metavar="HOST:PORT", help="where to serve (default: 127.0.0.1:10470)"
     )
     serve.add_argument(
+        "--web.config.file", dest="web_config", metavar="FILE", help="TLS and users, as Prometheus' exporters have them"
+    )
+    serve.add_argument(
         "--state.dir",
         dest="state_dir",
         metavar="DIR",
@@ -215,6 +218,8 @@ def _config(options: argparse.Namespace) -> Config:
             config = msgspec.structs.replace(config, listen=parse_address(options.listen))
         except ValueError as error:
             raise ConfigError(f"--web.listen-address: {error}") from None
+    if options.web_config is not None:
+        config = msgspec.structs.replace(config, web_config_file=options.web_config)
     if options.state_dir is not None:
         config = msgspec.structs.replace(config, state_dir=options.state_dir)
     if options.shard is not None:
@@ -237,9 +242,12 @@ def _safe(config: Config) -> Config:
 
 def _check(options: argparse.Namespace) -> int:
     from exporter.config import ConfigError, load
+    from exporter.web.current import Current
 
     try:
-        _safe(load(Path(options.file), os.environ))
+        config = _safe(load(Path(options.file), os.environ))
+        if config.web_config_file is not None:
+            Current(Path(config.web_config_file))
     except ConfigError as error:
         return _wrong(error)
     sys.stdout.write(f"{options.file}: ok\n")

@@ -30,7 +30,11 @@ class Secret:
 
 
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
-    """An HTTP server: `scheme`, `host` (no brackets), `port` and `path` (no trailing slash), and its credentials."""
+    """An HTTP server: `scheme`, `host` (no brackets), `port` and `path` (no trailing slash), and its credentials.
+
+    `ca_file`, `cert_file` and `cert_key_file` are paths of PEM files: who may sign its certificate, the certificate
+    that it is shown, and that one's key. Its own must bear `server_name`, or the host where that is None.
+    """
 
     scheme: str
     host: str
@@ -40,6 +44,9 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     password: Secret | None = None
     key: Secret | None = None
     ca_file: str | None = None
+    cert_file: str | None = None
+    cert_key_file: str | None = None
+    server_name: str | None = None
 
     @property
     def netloc(self) -> str:

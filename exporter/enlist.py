@@ -7,8 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from starlette.types import ASGIApp
-
+from exporter.asgi import ASGIApp
 from exporter.config import Config, lacks_token
 from exporter.http_protocol import Answer, Protocol
 from exporter.loopback import is_loopback

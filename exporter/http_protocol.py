@@ -11,9 +11,10 @@ from http import HTTPStatus
 from typing import Any
 
 import httptools
-from starlette.types import ASGIApp
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
+
+from exporter.caps import Capped
 
 HEAD_TIMEOUT = 5.0
 """Seconds within which a client that awaits no answer must have sent a whole request head."""
@@ -41,7 +42,7 @@ Answer = Callable[[int, Headers, bytes], None]
 log = logging.getLogger("rollcall")
 
 
-class Protocol(HttpToolsProtocol):
+class Protocol(Capped):
     """uvicorn's HTTP/1.1, which limits neither the time nor the size of a head, nor the time that an answer takes.
 
     There is always one limit: on the next head, on a body, or on the answer under way. A request that is not for
@@ -65,13 +66,12 @@ class Protocol(HttpToolsProtocol):
         self._in_body = False
         self._last = False
         self._over = False
-        self._unbegun: tuple[RequestResponseCycle, ASGIApp] | None = None
+        self._unbegun: tuple[RequestResponseCycle, Any] | None = None
 
     def room(self, _path: str) -> int | None:
         """Give the most bytes of a body that are read at a path, and dropped once its request is answered.
 
-        None where nothing can be written, as everywhere. A client that is still sending when its connection is closed
-        does not see its answer.
+        None where nothing can be written, as everywhere. Who still sends when it is closed does not see the answer.
         """
         return None
 
@@ -86,7 +86,7 @@ class Protocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Wait for a head; from here on `resume_writing` tells when the client has taken everything."""
         super().connection_made(transport)
-        transport.set_write_buffer_limits(high=0)
+        transport.set_write_buffer_limits(high=int(self.scheme == "https"))  # At 0, TLS pauses on an empty buffer.
         self._restrict(self.head_timeout)
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -25,6 +25,7 @@ Load = Callable[[], Config]
 
 FIXED = {
     "listen": "web.listen_address",
+    "web_config_file": "web.config_file",
     "state_dir": "state_dir",
     "registry": "registry",
     "host": "host",

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import os
+import ssl
 import sys
 import time
+from collections.abc import Callable
 
-from starlette.types import ASGIApp
-
+from exporter.asgi import ASGIApp
 from exporter.collection import Collection
-from exporter.config import Config
+from exporter.config import Config, ConfigError
 from exporter.config.directory import state_directory
 from exporter.enlist import EnlistError, enlist
 from exporter.explain.lookup import Lookup
@@ -23,6 +24,7 @@ from exporter.plan import Plan, Sources, exposition, planned, wanted
 from exporter.poller import Poller
 from exporter.records import Shards
 from exporter.records.table import Tables
+from exporter.registry.admission import PREFIX
 from exporter.reload import Asked, Load, Reloader
 from exporter.scrape import Scrape
 from exporter.server import Explain, application, listen, run
@@ -32,6 +34,7 @@ from exporter.sources.host import HostCollector
 from exporter.state.database import LedgerError
 from exporter.state.fleet import Fleet
 from exporter.state.ledger import Ledger
+from exporter.web.door import Door
 
 log = logging.getLogger("rollcall")
 
@@ -59,24 +62,26 @@ def serve(config: Config, load: Load | None = None, hangups: Asked | None = None
     host, port = listener.getsockname()[:2]
     try:
         exporter = Exporter(config, host, load, hangups)
-    except (EnlistError, LedgerError) as error:
+    except (ConfigError, EnlistError, LedgerError) as error:
         listener.close()
-        sys.stderr.write(f"rollcall: {error}\n")
+        sys.stderr.writelines(f"rollcall: {line}\n" for line in str(error).splitlines())
         return 2
     sys.setswitchinterval(SWITCH)
     exporter.start()
     if config.shard.count > 1:
         log.info("this is shard %s: it reads every source and shows its part", config.shard)
-    log.info("listening on http://%s:%d/metrics", f"[{host}]" if ":" in host else host, port)
-    run(exporter.application, listener, exporter.protocol)
+    scheme = "http" if exporter.context is None else "https"
+    log.info("listening on %s://%s:%d/metrics", scheme, f"[{host}]" if ":" in host else host, port)
+    run(exporter.application, listener, exporter.protocol, exporter.context)
     exporter.stop()
     return 0
 
 
 class Exporter:
-    """Everything but the server, which listens on `bound`; raises EnlistError and LedgerError where it cannot be."""
+    """Everything but the server, which listens on `bound`; raises what `serve` reports where it cannot be."""
 
     def __init__(self, config: Config, bound: str, load: Load | None = None, hangups: Asked | None = None) -> None:
+        self._door = None if config.web_config_file is None else Door(config.web_config_file, _keyed(config))
         folder = state_directory(config.state_dir, os.environ)
         self._registry = enlist(config, folder, bound)
         self._config = config
@@ -101,7 +106,13 @@ class Exporter:
     @property
     def protocol(self) -> type[Protocol]:
         """What the server's connections speak."""
-        return self._registry.protocol if self._registry else Protocol
+        protocol = self._registry.protocol if self._registry else Protocol
+        return protocol if self._door is None else self._door.guard.behind(protocol)
+
+    @property
+    def context(self) -> ssl.SSLContext | None:
+        """What the server's connections are secured with; None for no TLS."""
+        return None if self._door is None else self._door.current.context
 
     @property
     def application(self) -> ASGIApp:
@@ -110,7 +121,7 @@ class Exporter:
             "nodes": Lookup(lambda: self._poller.evidence, time.monotonic, time.time),
             "workers": WorkerLookup(lambda: self._poller.evidence, time.monotonic, time.time),
         }
-        return application(
+        served = application(
             self._scrape,
             self._poller.turning,
             lambda: landing(self._poller.health),
@@ -119,6 +130,7 @@ class Exporter:
             local=self._local,
             reload=self._reloader.ask,
         )
+        return served if self._door is None else self._door.guard.before(served)
 
     def start(self) -> None:
         """Begin to read, to write and to reload."""
@@ -126,9 +138,13 @@ class Exporter:
             self._registry.start()
         self._poller.start()
         self._reloader.start()
+        if self._door:
+            self._door.current.start()
 
     def stop(self) -> None:
         """Leave what is under way behind, and close what is kept."""
+        if self._door:
+            self._door.current.stop()
         self._poller.stop(0.2)
         if self._registry:
             self._registry.stop()
@@ -147,8 +163,9 @@ class Exporter:
         return planned(config, self._sources.of(config), self._registry)
 
     def _own(self) -> Tables:
-        registry = self._registry.tables() if self._registry else {}
-        return {**registry, Shards: self._shards, **self._reloader.tables()}
+        parts = (self._registry, self._reloader, self._door)
+        own = {kind: rows for part in parts if part for kind, rows in part.tables().items()}
+        return {**own, Shards: self._shards}
 
 
 def collectors(config: Config) -> list[Collector]:
@@ -159,6 +176,11 @@ def collectors(config: Config) -> list[Collector]:
     if config.gpu.enabled is not False:
         found.append(GpuCollector(load_nvml(), config.gpu.enabled))
     return found
+
+
+def _keyed(config: Config) -> Callable[[str], bool]:
+    """Tell the registry's paths, where a token is asked for, from those that a user and password open."""
+    return lambda path: config.registry.token is not None and path.startswith(PREFIX)
 
 
 def _collector_changed(name: str, message: str) -> None:

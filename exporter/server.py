@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import re
 import signal
 import socket
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
-from functools import partial
+import ssl
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from urllib.parse import parse_qsl
 
 import uvicorn
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import HTMLResponse, PlainTextResponse, Response
-from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
 
+from exporter.asgi import ASGIApp, Receive, Scope, Send
 from exporter.bounded import Bounded, BusyError
 from exporter.exposition import accepts_gzip, negotiate
 from exporter.http_protocol import READING, Protocol
@@ -42,6 +38,22 @@ Explain = Callable[[str, str | None], tuple[int, bytes]]
 EXPLAINED = 4
 """Explanations that are made at a time; one of a large fleet takes a tenth of a second of a processor."""
 
+EXPLANATIONS = "/api/v1/"
+"""What the paths of explanations begin with; what they are of follows, and a name, which may hold any character."""
+
+PLAIN = (b"content-type", b"text/plain; charset=utf-8")
+
+LANDING = (
+    (b"content-type", b"text/html; charset=utf-8"),
+    (b"content-security-policy", b"default-src 'none'; style-src 'unsafe-inline'"),
+)
+
+HANDSHAKE = 5.0
+"""Seconds within which a client must have ended the TLS handshake."""
+
+FAREWELL = 1.0
+"""Seconds that a client has to end TLS after the last answer, before its connection is just closed."""
+
 
 class Server(uvicorn.Server):
     """uvicorn's server, ended by SIGTERM or SIGINT with exit status 0 instead of by the signal."""
@@ -56,6 +68,22 @@ class Server(uvicorn.Server):
             for number, handler in previous.items():
                 signal.signal(number, handler)
 
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen on the sockets; uvicorn bounds neither the time of a TLS handshake nor that of its end."""
+        await super().startup([])
+        loop, context, backlog = asyncio.get_running_loop(), self.config.ssl, self.config.backlog
+        handshake, farewell = (HANDSHAKE, FAREWELL) if context else (None, None)
+        for each in sockets or ():
+            server = await loop.create_server(
+                self._connection,
+                sock=each,
+                backlog=backlog,
+                ssl=context,
+                ssl_handshake_timeout=handshake,
+                ssl_shutdown_timeout=farewell,
+            )
+            self.servers.append(server)
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End within `GRACE` seconds.
 
@@ -65,6 +93,10 @@ class Server(uvicorn.Server):
         limit = asyncio.get_running_loop().call_later(GRACE, self._cut_off)
         await super().shutdown(sockets)
         limit.cancel()
+
+    def _connection(self) -> asyncio.Protocol:
+        protocol: Callable[..., asyncio.Protocol] = self.config.http_protocol_class
+        return protocol(config=self.config, server_state=self.server_state, app_state={})
 
     def _cut_off(self) -> None:
         for connection in self.server_state.connections:
@@ -101,14 +133,13 @@ def application(
                     await app(scope, receive, send)
                     return
             if scope["path"] == "/-/reload" and reload:
-                await _reload(reload, scope, receive, send)
+                await _reload(reload, scope, send)
             elif scope["method"] not in READING:
                 await _send(send, 405, [(b"allow", ", ".join(READING).encode()), (b"content-length", b"0")], [])
             elif scope["path"] == "/metrics":
                 await _metrics(scrape, scope, send)
             elif local and _is_page(scope["path"]) and not names_loopback(_host(scope)):
-                refusal = PlainTextResponse("Expected localhost or a loopback address as Host.\n", 403)
-                await refusal(scope, receive, send)
+                await _text(send, 403, "Expected localhost or a loopback address as Host.\n")
             else:
                 await pages(scope, receive, send)
 
@@ -124,49 +155,55 @@ def _host(scope: Scope) -> bytes:
 
 
 def _pages(ready: Callable[[], bool], page: Callable[[], str], explain: Mapping[str, Explain]) -> ASGIApp:
-    async def healthy(_: Request) -> Response:
-        return PlainTextResponse("Rollcall is healthy.\n")
-
-    async def readiness(_: Request) -> Response:
-        if ready():
-            return PlainTextResponse("Rollcall is ready.\n")
-        return PlainTextResponse("Rollcall is not ready: the poller does not turn.\n", 503)
-
-    async def landing(_: Request) -> Response:
-        return HTMLResponse(
-            page(), headers={"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
-        )
-
-    routes = [Route("/", landing), Route("/-/healthy", healthy), Route("/-/ready", readiness)]
-    return Starlette(routes=routes + _explanations(explain))
-
-
-def _explanations(explain: Mapping[str, Explain]) -> list[Route]:
     threads = Bounded(EXPLAINED, "explain")
 
-    async def explanation(kind: str, request: Request) -> Response:
-        name, fleet = request.path_params["name"], request.query_params.get("fleet")
-        try:
-            status, body = await threads.call(explain[kind], name, fleet)
-        except BusyError:
-            status, body = 503, b'{"error": "%d explanations are under way: ask again"}\n' % EXPLAINED
-        headers = {"X-Content-Type-Options": "nosniff"}
-        return Response(body, status, headers=headers, media_type="application/json")
+    async def pages(scope: Scope, _receive: Receive, send: Send) -> None:
+        path = scope["path"]
+        kind, slash, name = path.removeprefix(EXPLANATIONS).partition("/")
+        if path == "/":
+            await _text(send, 200, page(), LANDING)
+        elif path == "/-/healthy":
+            await _text(send, 200, "Rollcall is healthy.\n")
+        elif path == "/-/ready" and ready():
+            await _text(send, 200, "Rollcall is ready.\n")
+        elif path == "/-/ready":
+            await _text(send, 503, "Rollcall is not ready: the poller does not turn.\n")
+        elif path.startswith(EXPLANATIONS) and slash and kind in explain:
+            await _whole(send, *await _explained(threads, explain[kind], name, scope["query_string"]))
+        else:
+            await _text(send, 404, "There is nothing here.\n")
 
-    routes = [Route(f"/api/v1/{kind}/{{name:path}}", partial(explanation, kind)) for kind in explain]
-    for route in routes:
-        # Starlette's `path` convertor ends at a newline, which an id may have.
-        route.path_regex = re.compile(route.path_regex.pattern, re.DOTALL)
-    return routes
+    return pages
 
 
-async def _reload(reload: Reload, scope: Scope, receive: Receive, send: Send) -> None:
+async def _explained(
+    threads: Bounded, explain: Explain, name: str, query: bytes
+) -> tuple[int, bytes, list[tuple[bytes, bytes]]]:
+    """Give status, body and headers of an explanation."""
+    fleet = dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True)).get("fleet")
+    try:
+        status, body = await threads.call(explain, name, fleet)
+    except BusyError:
+        status, body = 503, b'{"error": "%d explanations are under way: ask again"}\n' % EXPLAINED
+    return status, body, [(b"content-type", b"application/json"), (b"x-content-type-options", b"nosniff")]
+
+
+async def _reload(reload: Reload, scope: Scope, send: Send) -> None:
     if scope["method"] not in RELOADING:
-        refusal = PlainTextResponse("Expected POST or PUT.\n", 405, {"Allow": ", ".join(RELOADING)})
-        await refusal(scope, receive, send)
+        await _text(send, 405, "Expected POST or PUT.\n", [PLAIN, (b"allow", ", ".join(RELOADING).encode())])
         return
-    status, text = await reload()
-    await PlainTextResponse(text, status)(scope, receive, send)
+    await _text(send, *await reload())
+
+
+async def _text(send: Send, status: int, text: str, headers: Sequence[tuple[bytes, bytes]] = (PLAIN,)) -> None:
+    await _whole(send, status, text.encode(), headers)
+
+
+async def _whole(send: Send, status: int, body: bytes, headers: Sequence[tuple[bytes, bytes]]) -> None:
+    """Send an answer that is over once it is written: who has read it all may ask the next thing at once."""
+    fields = [*headers, (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": fields})
+    await send({"type": "http.response.body", "body": body})
 
 
 async def _metrics(scrape: Scrape, scope: Scope, send: Send) -> None:
@@ -220,12 +257,19 @@ def listen(host: str, port: int) -> socket.socket:
     return socket.create_server(("", port), family=family, backlog=512, dualstack_ipv6=both)
 
 
-def run(app: ASGIApp, listener: socket.socket, protocol: type[Protocol] = Protocol) -> None:
-    """Serve until SIGTERM or SIGINT; answers under way have `GRACE` seconds to end."""
-    Server(configure(app, protocol)).run(sockets=[listener])
+def run(
+    app: ASGIApp,
+    listener: socket.socket,
+    protocol: type[Protocol] = Protocol,
+    context: ssl.SSLContext | None = None,
+) -> None:
+    """Serve until SIGTERM or SIGINT; answers under way have `GRACE` seconds to end. With a context, over TLS."""
+    Server(configure(app, protocol, context)).run(sockets=[listener])
 
 
-def configure(app: ASGIApp, protocol: type[Protocol] = Protocol) -> uvicorn.Config:
+def configure(
+    app: ASGIApp, protocol: type[Protocol] = Protocol, context: ssl.SSLContext | None = None
+) -> uvicorn.Config:
     """uvicorn's configuration for an application."""
     return uvicorn.Config(
         app,
@@ -239,4 +283,5 @@ def configure(app: ASGIApp, protocol: type[Protocol] = Protocol) -> uvicorn.Conf
         proxy_headers=False,
         server_header=False,
         timeout_graceful_shutdown=1,
+        ssl_context_factory=None if context is None else lambda _config, _own: context,
     )

@@ -116,6 +116,20 @@ def transaction(connection: sqlite3.Connection, tries: int = 1) -> Iterator[None
                 connection.execute("ROLLBACK")
 
 
+def identity(path: Path) -> tuple[int, int] | None:
+    """Tell a file from another one of its name: by device and inode; None where there is none."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def gone(path: Path, kind: Kind) -> str:
+    """What is wrong where a file was taken away, or another one put in its place, while it was open."""
+    return f"{path}: expected the {kind.name} that was opened, got another file or none; restart"
+
+
 def explained(path: Path, kind: Kind, error: sqlite3.Error) -> str:
     """One line on what is wrong with a file, and what to do about it."""
     match code(error):

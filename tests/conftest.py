@@ -1,10 +1,14 @@
-"""In CI a skipped test is a failure: the components that the tests need are installed there."""
+"""What all tests share: promises that they prove, and CI, where a skipped test is a failure."""
 
 from __future__ import annotations
 
 import os
 
 import pytest
+
+from tests.promises.recording import measured, pytest_addoption, pytest_collection_modifyitems, pytest_configure
+
+__all__ = ["measured", "pytest_addoption", "pytest_collection_modifyitems", "pytest_configure"]
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:

@@ -63,6 +63,7 @@ components() {
     command -v promtool >/dev/null || wanted="$wanted prometheus"
     command -v prometheus-alertmanager >/dev/null || wanted="$wanted prometheus-alertmanager"
     command -v cc >/dev/null || wanted="$wanted gcc libc6-dev"
+    command -v openssl >/dev/null || wanted="$wanted openssl"
     if [ -n "$wanted" ]; then
         # shellcheck disable=SC2086
         debian $wanted || echo "set_up: the tests that need$wanted are skipped" >&2

@@ -61,7 +61,7 @@ class Telephone:
     def __call__(self, seconds: float) -> Session:
         """A line that ends after `seconds`; raises SourceError("tls") where no certificates can be loaded."""
         if self._context is None and self._endpoint.scheme == "https":
-            self._context = tls_context(self._endpoint.ca_file)
+            self._context = tls_context(self._endpoint)
         return Session(
             self._endpoint,
             Deadline(seconds),

@@ -12,10 +12,11 @@ import msgspec
 
 from exporter.config import check
 from exporter.config.check import Address, Section, parse_address
-from exporter.config.credentials import Outside, with_credentials
+from exporter.config.credentials import with_credentials
 from exporter.config.duration import format_duration, parse_duration
 from exporter.config.file import MOST_CHARACTERS, ConfigError, Node, read_tree, shown
 from exporter.config.inventory import InventoryConfig, read_inventories
+from exporter.config.outside import Outside
 from exporter.config.registry import RegistryConfig, beside, lacks_token, read_registry, unsafe
 from exporter.config.shard import Shard, parse_shard
 from exporter.config.timing import timing
@@ -43,6 +44,7 @@ __all__ = [
     "parse_address",
     "parse_duration",
     "parse_shard",
+    "read_text",
     "text_of",
     "unsafe",
 ]
@@ -108,12 +110,13 @@ class FamiliesConfig(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that can be configured; `state_dir` is None where the file names none.
+    """Everything that can be configured; `state_dir` and `web_config_file` are None where the file names none.
 
     `tombstone` is for how many seconds what left is shown as not present. `shard` is the command line's, no key.
     """
 
     listen: Address = Address("127.0.0.1", 10470)
+    web_config_file: str | None = None
     state_dir: str | None = None
     meshes: tuple[MeshConfig, ...] = ()
     stores: tuple[StoreConfig, ...] = ()
@@ -149,13 +152,13 @@ def for_shard(config: Config, shard: Shard) -> Config:
 
 def load(path: Path, environ: Mapping[str, str]) -> Config:
     """Read a configuration file and the files it names; raises ConfigError with every problem it has."""
-    return parse(text_of(path), str(path), environ, _read_text)
+    return parse(text_of(path), str(path), environ, read_text)
 
 
-def text_of(path: Path) -> str:
+def text_of(path: Path, read_file: Callable[[Path], str] | None = None) -> str:
     """Read a file of YAML; raises ConfigError where it cannot be read, or is not UTF-8."""
     try:
-        return _read_text(path)
+        return (read_file or read_text)(path)
     except OSError as error:
         raise ConfigError(f"{path}: expected a readable file, got: {error.strerror or 'an error'}") from None
     except UnicodeDecodeError as error:
@@ -174,9 +177,11 @@ def parse(text: str, name: str, environ: Mapping[str, str], read_file: Callable[
     outside = Outside(environ, read_file, Path(name).parent)
     web = root.section("web")
     listen = web.get("listen_address", check.address, Config().listen)
+    web_config_file = web.get("config_file", lambda node: str(outside.folder / check.path(node)), None)
     web.close()
     config = Config(
         listen=listen,
+        web_config_file=web_config_file,
         state_dir=root.get("state_dir", check.path, None),
         meshes=_fleets(root, "meshes", outside, _mesh),
         stores=_fleets(root, "stores", outside, _store),
@@ -193,7 +198,8 @@ def parse(text: str, name: str, environ: Mapping[str, str], read_file: Callable[
     return config
 
 
-def _read_text(path: Path) -> str:
+def read_text(path: Path) -> str:
+    """Read a file of text; raises OSError, also for one over 4 MiB, and UnicodeDecodeError."""
     with path.open("rb") as file:
         data = file.read(MOST_BYTES + 1)
     if len(data) > MOST_BYTES:

@@ -3,65 +3,17 @@
 from __future__ import annotations
 
 import re
-import ssl
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
 import msgspec
 
-from exporter.config.check import Section, WrongValueError, path, string
-from exporter.config.file import Listing, Node, Scalar, shown
+from exporter.config.check import Section, WrongValueError
+from exporter.config.client_tls import ClientTls, read_client_tls
+from exporter.config.file import Listing, Node, Scalar
+from exporter.config.outside import Outside, secret_of
 from exporter.endpoint import Endpoint, Secret
 
 Given = Sequence[tuple[Node, Endpoint]]
-
-
-class Outside(msgspec.Struct, frozen=True):
-    """What a configuration may refer to: the environment, files, and the folder that relative paths start from."""
-
-    environ: Mapping[str, str]
-    read_file: Callable[[Path], str]
-    folder: Path
-
-    def __repr__(self) -> str:
-        return f"Outside(folder={str(self.folder)!r})"
-
-    def read(self, node: Node) -> tuple[Path, str]:
-        """Take the path of a readable text file; gives the path and the text."""
-        where = self.folder / path(node)
-        try:
-            return where, self.read_file(where)
-        except OSError as error:
-            raise WrongValueError("a readable file", got=repr(shown(str(where))), why=error.strerror or "") from None
-        except UnicodeError:
-            raise WrongValueError("a file of UTF-8 text", got=repr(shown(str(where)))) from None
-
-    def file(self, node: Node) -> Secret:
-        """Take the path of a file that holds a secret; one newline at its end is not part of it."""
-        return _secret(self.read(node)[1].removesuffix("\n"))
-
-    def variable(self, node: Node) -> Secret:
-        """Take the name of an environment variable that holds a secret; only a conventional name is shown."""
-        name = string(node)
-        if name not in self.environ:
-            conventional = re.fullmatch("[A-Z][A-Z0-9_]{0,59}", name)
-            raise WrongValueError(
-                "the name of a variable of the environment", got=repr(name) if conventional else "another text"
-            )
-        return _secret(self.environ[name])
-
-    def bundle(self, node: Node) -> str:
-        """Take the path of a PEM file with at least one certificate."""
-        where, text = self.read(node)
-        wrong = WrongValueError("a PEM file with certificates", got=repr(shown(str(where))))
-        blocks = re.findall("-----BEGIN CERTIFICATE-----[\t\n\r -~]*?-----END CERTIFICATE-----", text)
-        if not blocks:
-            raise wrong
-        try:
-            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata="\n".join(blocks))
-        except (ssl.SSLError, ValueError):
-            raise wrong from None
-        return str(where)
 
 
 def with_credentials(section: Section, urls: Given, outside: Outside) -> tuple[Endpoint, ...]:
@@ -71,19 +23,20 @@ def with_credentials(section: Section, urls: Given, outside: Outside) -> tuple[E
         section.complain(_keys(section, "key")[0], "expected printable ASCII without spaces, got other characters")
     username = section.get("username", _username, None)
     password = _any_of(section, "password", outside)
-    ca_file = section.get("ca_file", outside.bundle, None)
+    tls = read_client_tls(section, outside)
     _check_together(section)
     for node, endpoint in urls:
         _check_url(section, node, endpoint)
-    if section.given("ca_file") and urls and not any(endpoint.scheme == "https" for _, endpoint in urls):
-        section.complain("ca_file", "expected an https URL beside it, got http")
+    certificates = section.given("ca_file", "tls_config")
+    if certificates and urls and not any(endpoint.scheme == "https" for _, endpoint in urls):
+        section.complain(certificates[0], "expected an https URL beside it, got http")
     return tuple(
         msgspec.structs.replace(
             endpoint,
             username=username if endpoint.username is None else endpoint.username,
             password=password if endpoint.username is None else endpoint.password,
             key=key,
-            ca_file=ca_file if endpoint.scheme == "https" else None,
+            **(tls if endpoint.scheme == "https" else ClientTls())._asdict(),
         )
         for _, endpoint in urls
     )
@@ -126,16 +79,8 @@ def _check_url(section: Section, node: Node, endpoint: Endpoint) -> None:
         section.complain(node, "expected a key or a user and password, got both")
 
 
-def _secret(text: str) -> Secret:
-    if not text:
-        raise WrongValueError("a secret", got="an empty text")
-    if any("\ud800" <= letter <= "\udfff" for letter in text):
-        raise WrongValueError("a secret in UTF-8", got="other bytes")
-    return Secret(text)
-
-
 def _literal(node: Node) -> Secret:
-    return _secret(_hidden(node))
+    return secret_of(_hidden(node))
 
 
 def _username(node: Node) -> str:

@@ -8,8 +8,9 @@ import msgspec
 
 from exporter.config import check
 from exporter.config.check import Section
-from exporter.config.credentials import Outside, with_credentials
+from exporter.config.credentials import with_credentials
 from exporter.config.file import shown
+from exporter.config.outside import Outside
 from exporter.config.timing import timing
 from exporter.endpoint import Endpoint
 
@@ -19,6 +20,7 @@ _OF_A_SERVER = (
     *(f"{name}{form}" for name in ("key", "password") for form in ("", "_file", "_env")),
     "username",
     "ca_file",
+    "tls_config",
 )
 
 

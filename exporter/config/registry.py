@@ -9,8 +9,8 @@ import msgspec
 
 from exporter.config import check
 from exporter.config.check import Address, Section
-from exporter.config.credentials import Outside
 from exporter.config.file import Listing, Mapping, Node, Scalar, shown
+from exporter.config.outside import Outside
 from exporter.endpoint import Secret
 from exporter.loopback import is_loopback
 

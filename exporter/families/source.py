@@ -14,6 +14,8 @@ from exporter.records import (
     SourceDrift,
     SourceReading,
     SourceReads,
+    WebConfigLoad,
+    WebRejections,
 )
 
 SOURCES = (
@@ -86,5 +88,23 @@ ITSELF = (
         RegistryRejections,
         "count",
         "Requests that the registry refused, by reason. All rows are always there while there is a registry.",
+    ),
+    value(
+        "rollcall_web_config_last_reload_successful",
+        WebConfigLoad,
+        "successful",
+        "1 if the web configuration was read well when it last changed, else 0: an older one is followed.",
+    ),
+    value(
+        "rollcall_web_config_failed_reloads_total",
+        WebConfigLoad,
+        "failures",
+        "Changes of the web configuration, or of a file that it names, that could not be followed.",
+    ),
+    value(
+        "rollcall_web_rejected_total",
+        WebRejections,
+        "count",
+        "Requests refused by the web configuration. All rows are always there while there is one.",
     ),
 )

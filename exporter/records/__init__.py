@@ -49,6 +49,8 @@ from exporter.records.source import (
     SourceDrift,
     SourceReading,
     SourceReads,
+    WebConfigLoad,
+    WebRejections,
 )
 from exporter.records.table import Record
 from exporter.records.wakeable import (
@@ -135,6 +137,8 @@ __all__ = [
     "WakeableMemory",
     "WakeableModel",
     "WakeableNode",
+    "WebConfigLoad",
+    "WebRejections",
     "Worker",
     "WorkerCount",
     "WorkerGpu",

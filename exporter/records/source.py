@@ -81,6 +81,21 @@ class ConfigLoad(Record, frozen=True, gc=False):
     succeeded: float
 
 
+class WebConfigLoad(Record, frozen=True, gc=False):
+    """How the last reading of the web configuration went, and how many failed since the start."""
+
+    successful: int
+    failures: int
+
+
+class WebRejections(Record, frozen=True, gc=False):
+    """Requests that were refused before anybody looked what they ask for, since the start."""
+
+    KEY = ("reason",)
+    reason: str
+    count: int
+
+
 class Exposed(Record, frozen=True, gc=False):
     """The size of the exposed text that comes from sources."""
 

@@ -8,8 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple, TypeVar
 
-from starlette.types import Receive, Scope, Send
-
+from exporter.asgi import Receive, Scope, Send
 from exporter.http_protocol import Answer
 from exporter.records.registry import Registered
 from exporter.registry import answers, bodies

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from starlette.types import Receive, Scope
-
+from exporter.asgi import Receive, Scope
 from exporter.registry.admission import too_large
 from exporter.registry.bodies import BEATS, LONGEST_NAME, WrongError, not_a_worker
 

@@ -7,10 +7,10 @@ here. Importing it takes a while, so this module is imported when the first requ
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal, TypeVar
+from urllib.parse import parse_qsl
 
 from pydantic import AfterValidator, BaseModel, Field, ValidationError
 from pydantic_core import PydanticCustomError
-from starlette.datastructures import QueryParams
 
 from exporter.registry.bodies import BEATS, LONGEST_NAME, UNSAID, WrongError, canonical, parsed, storable
 from exporter.registry.selection import ALL, COLUMNS, Selection
@@ -73,10 +73,10 @@ class HeartbeatsRequest(BaseModel):
 
 def selection_of_target(query_string: bytes) -> Selection:
     """Read a query string; raises WrongError."""
-    given = QueryParams(query_string)
-    values: dict[str, Any] = {name: given[name] for name in QueryWorkersRequest.model_fields if name in given}
+    given = parse_qsl(query_string.decode("latin-1"), keep_blank_values=True)
+    values: dict[str, Any] = {name: text for name, text in given if name in QueryWorkersRequest.model_fields}
     if "status_in" in values:
-        values["status_in"] = given.getlist("status_in")
+        values["status_in"] = [text for name, text in given if name == "status_in"]
     return _selection(_validated(QueryWorkersRequest, values, "query"))
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import NamedTuple
 
-from starlette.types import Send
-
+from exporter.asgi import Send
 from exporter.registry.answers import detail
 
 Headers = tuple[tuple[bytes, bytes], ...]

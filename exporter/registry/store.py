@@ -13,7 +13,7 @@ from exporter.registry.batch import Batch, Held
 from exporter.registry.reader import Reader
 from exporter.registry.request import Accepted, Goodbye, Heartbeats, Outcome, Refused, Request
 from exporter.registry.rows import BEAT, COLUMNS, INSERT, SILENT, UPDATE, cells, registered
-from exporter.registry.schema import FILE, TRIES, RegistryError, explaining, open_registry
+from exporter.registry.schema import FILE, KIND, TRIES, RegistryError, explaining, open_registry
 from exporter.sqlite import Connect, connect
 
 __all__ = ["Accepted", "Goodbye", "Heartbeats", "Outcome", "Refused", "RegistryError", "RegistryStore", "Request"]
@@ -47,6 +47,7 @@ class RegistryStore:
         self._most = most
         self._per_client = per_client
         self._tries = tries
+        self._identity = sqlite.identity(path)
         self._listened = float("-inf")
         self.heard = reader.heard()
 
@@ -142,6 +143,8 @@ class RegistryStore:
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
+        if sqlite.identity(self.path) != self._identity:
+            raise RegistryError(sqlite.gone(self.path, KIND))
         with explaining(self.path), sqlite.transaction(self._connection, self._tries):
             yield self._connection
 

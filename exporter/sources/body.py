@@ -6,9 +6,10 @@ import zlib
 from http.client import HTTPResponse
 from typing import Protocol
 
-from exporter.sources.source import SourceError
+from exporter.sources.source import Deadline, SourceError
 
 _READ_BYTES = 65536
+_STEP = 2**22
 _GZIP = 31
 _ZLIB = zlib.MAX_WBITS
 _RAW_DEFLATE = -zlib.MAX_WBITS
@@ -29,15 +30,20 @@ class _Identity:
 
 
 class _Inflate:
-    """Decodes gzip, of one or many members (RFC 1952, 2.2), or deflate, with or without zlib's header."""
+    """Decodes gzip, of one or many members (RFC 1952, 2.2), or deflate, with or without zlib's header.
 
-    def __init__(self, coding: str) -> None:
+    Between two steps it looks whether there is time left.
+    """
+
+    def __init__(self, coding: str, deadline: Deadline) -> None:
         self._coding = coding
+        self._deadline = deadline
         self._stream: zlib._Decompress | None = None
 
     def feed(self, data: bytes, room: int) -> bytes:
         decoded = bytearray()
         while data and len(decoded) < room:
+            self._deadline.remaining()
             if self._stream is None:
                 self._stream = zlib.decompressobj(_GZIP if self._coding == "gzip" else _deflate_format(data))
             elif self._stream.eof:
@@ -45,7 +51,7 @@ class _Inflate:
                     raise SourceError("malformed", f"expected the end of the {self._coding} body, got more bytes")
                 self._stream = zlib.decompressobj(_GZIP)
             try:
-                decoded += self._stream.decompress(data, room - len(decoded))
+                decoded += self._stream.decompress(data, min(_STEP, room - len(decoded)))
             except zlib.error:
                 raise SourceError("malformed", f"expected a {self._coding} body, got other bytes") from None
             data = self._stream.unused_data if self._stream.eof else self._stream.unconsumed_tail
@@ -56,13 +62,13 @@ class _Inflate:
             raise SourceError("malformed", f"expected a whole {self._coding} body, got its beginning")
 
 
-def read_body(response: HTTPResponse, max_bytes: int) -> bytes:
+def read_body(response: HTTPResponse, max_bytes: int, deadline: Deadline) -> bytes:
     """Read to the end of the body; gzip, deflate and identity are decoded, `max_bytes` caps what that gives.
 
-    Raises SourceError: "too_large" at the cap, "malformed" for a body that is not what its headers say; and what
-    http.client raises.
+    Raises SourceError: "too_large" at the cap, "malformed" for a body that is not what its headers say, "timeout" where
+    the deadline ends meanwhile; and what http.client raises.
     """
-    decoder = _decoder(response)
+    decoder = _decoder(response, deadline)
     if response.length is not None and response.length > max_bytes:
         raise SourceError("too_large", f"expected a body of at most {max_bytes} bytes, got one of {response.length}")
     body: bytes | bytearray
@@ -86,7 +92,7 @@ def _decoded(response: HTTPResponse, decoder: _Decoder, max_bytes: int) -> bytea
     return body
 
 
-def _decoder(response: HTTPResponse) -> _Decoder:
+def _decoder(response: HTTPResponse, deadline: Deadline) -> _Decoder:
     transfer = response.getheader("Transfer-Encoding")
     if transfer is not None and not response.chunked:
         raise SourceError("malformed", f"expected Transfer-Encoding chunked, got {transfer[:40]!r}")
@@ -97,7 +103,7 @@ def _decoder(response: HTTPResponse) -> _Decoder:
     if coding == "identity":
         return _Identity()
     if coding in ("gzip", "x-gzip", "deflate"):
-        return _Inflate(coding.removeprefix("x-"))
+        return _Inflate(coding.removeprefix("x-"), deadline)
     raise SourceError("malformed", f"expected Content-Encoding gzip, deflate or identity, got {coding[:40]!r}")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import ssl
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from exporter.endpoint import Endpoint
@@ -20,18 +21,22 @@ Resolve = Callable[[str, int, Deadline], list[Address]]
 class Limits:
     """What a connection may still cost: time until `deadline`, and `max_bytes` of answer since the last `renew()`.
 
-    `received` counts the bytes of that answer; `ended` says that the other side has sent its last.
+    Of these, `head_bytes` may come before its body is `expected`. `received` counts the bytes of that answer; `ended`
+    says that the other side has sent its last.
     """
 
-    def __init__(self, deadline: Deadline, max_bytes: int) -> None:
+    def __init__(self, deadline: Deadline, max_bytes: int, head_bytes: int) -> None:
         self.deadline = deadline
         self.max_bytes = max_bytes
+        self.head_bytes = head_bytes
         self.received = 0
+        self.expected = False
         self.ended = False
 
     def renew(self) -> None:
         """Start counting anew, for the next answer over the same connection."""
         self.received = 0
+        self.expected = False
 
     def count(self, received: int) -> int:
         """Count bytes that arrived, 0 at the end; raises SourceError("too_large") over `max_bytes`."""
@@ -39,6 +44,8 @@ class Limits:
         self.ended = received == 0
         if self.received > self.max_bytes:
             raise SourceError("too_large", f"expected an answer of at most {self.max_bytes} bytes, got more")
+        if self.received > self.head_bytes and not self.expected:
+            raise SourceError("too_large", f"expected HTTP headers of at most {self.head_bytes} bytes, got more")
         return received
 
 
@@ -74,18 +81,63 @@ class BoundedTLSSocket(ssl.SSLSocket):
         return super().send(data, flags)
 
 
-def tls_context(ca_file: str | None) -> ssl.SSLContext:
-    """Trust the CA certificates in `ca_file` (PEM), or the system's; certificate and host name are always checked.
+def tls_context(endpoint: Endpoint) -> ssl.SSLContext:
+    """Trust an endpoint's CA certificates, or the system's, and show it our own certificate where there is one.
 
-    Raises SourceError("tls") when the file cannot be read or holds no certificate.
+    Certificate and host name are always checked. Raises SourceError("tls") when a file cannot be read, or is no such.
     """
+    ca_file, cert_file = endpoint.ca_file, endpoint.cert_file
     try:
         context = ssl.create_default_context(cafile=ca_file)
     except OSError as error:
-        found = error.strerror if not isinstance(error, ssl.SSLError) else error.reason
-        raise SourceError("tls", f"expected CA certificates in {ca_file}, got: {found}") from None
+        raise SourceError("tls", f"expected CA certificates in {ca_file}, got: {_found(error)}") from None
     context.sslsocket_class = BoundedTLSSocket
+    if cert_file is not None:
+        try:
+            context.load_cert_chain(cert_file, endpoint.cert_key_file, "")
+        except OSError as error:
+            expected = f"expected a certificate in {cert_file} and its key in {endpoint.cert_key_file}"
+            raise SourceError("tls", f"{expected}, got: {_found(error)}") from None
     return context
+
+
+def _found(error: OSError) -> str:
+    return (error.reason if isinstance(error, ssl.SSLError) else error.strerror) or type(error).__name__
+
+
+class Trust:
+    """The TLS context of an endpoint, made again when one of its files is another; None for plain HTTP.
+
+    While the new files cannot be loaded, which happens between the renewal of a certificate and that of its key, the
+    old context stays.
+    """
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+        self._context: ssl.SSLContext | None = None
+        self._marks: list[tuple[int, ...]] = []
+
+    def __call__(self) -> ssl.SSLContext | None:
+        """Give it; raises SourceError("tls") where there never was one."""
+        if self._endpoint.scheme != "https":
+            return None
+        files = (self._endpoint.ca_file, self._endpoint.cert_file, self._endpoint.cert_key_file)
+        marks = [_mark(file) for file in files if file is not None]
+        if self._context is None or marks != self._marks:
+            try:
+                self._context, self._marks = tls_context(self._endpoint), marks
+            except SourceError:
+                if self._context is None:
+                    raise
+        return self._context
+
+
+def _mark(file: str) -> tuple[int, ...]:
+    try:
+        found = Path(file).stat()
+    except OSError:
+        return ()
+    return (found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
 
 
 def connect(endpoint: Endpoint, host: str, limits: Limits, resolve: Resolve) -> BoundedSocket:

@@ -19,7 +19,16 @@ import msgspec
 from exporter import __version__
 from exporter.endpoint import Endpoint, without_credentials
 from exporter.sources.body import read_body
-from exporter.sources.connect import BoundedSocket, BoundedTLSSocket, Limits, Resolve, connect, secure, tls_context
+from exporter.sources.connect import (
+    BoundedSocket,
+    BoundedTLSSocket,
+    Limits,
+    Resolve,
+    Trust,
+    connect,
+    secure,
+    tls_context,
+)
 from exporter.sources.resolve import Resolver
 from exporter.sources.source import Deadline, SourceError
 
@@ -31,7 +40,8 @@ MAX_BYTES = 64 * 2**20
 MAX_READ_BYTES = 256 * 2**20
 """Decoded bytes of all answers of one session at most: 450,000 workers of a store."""
 
-# http.client takes 100 header lines of 64 KiB before it gives up; chunk sizes come on top of a body too.
+_HEAD_BYTES = 2**20
+# Headers, chunk sizes and trailers come on top of a body.
 _FRAMING_BYTES = 8 * 2**20
 _ASCII_SIGNS = "!#$%&'()*+,/:;=?@[]~"
 _LOCATION_LETTERS = 100
@@ -85,7 +95,7 @@ class Session:
         self._left = max_total
         self._context = context
         self._connection: HTTPConnection | None = None
-        self._limits = Limits(deadline, max_bytes + _FRAMING_BYTES)
+        self._limits = Limits(deadline, max_bytes + _FRAMING_BYTES, _HEAD_BYTES)
 
     def __enter__(self) -> Session:
         return self
@@ -137,7 +147,7 @@ class Session:
             response = self._answer(request)
             with response:
                 most = min(self._max_bytes, self._left)
-                fetched = _whole(response, most, self._statuses, truncated=self._limits.ended)
+                fetched = _whole(response, most, self._statuses, self._limits)
             self._left -= len(fetched.body)
             if response.will_close:
                 self.close()
@@ -145,7 +155,7 @@ class Session:
             return SourceError(error.result, f"{request.name}: {error}", error.status)
         # OverflowError is what http.client makes of a chunk size below -2**63.
         except (OSError, http.client.HTTPException, ValueError, OverflowError) as error:
-            return _explained(error, request.name, self._endpoint.host)
+            return _explained(error, request.name, self._endpoint.server_name or self._endpoint.host)
         return fetched
 
     def _answer(self, request: Request) -> HTTPResponse:
@@ -167,9 +177,9 @@ class Session:
         if self._endpoint.scheme != "https":
             return connect(self._endpoint, host, self._limits, self._resolve)
         if self._context is None:
-            self._context = tls_context(self._endpoint.ca_file)
+            self._context = tls_context(self._endpoint)
         plain = connect(self._endpoint, host, self._limits, self._resolve)
-        return secure(plain, host.partition("%")[0], self._context)
+        return secure(plain, self._endpoint.server_name or host.partition("%")[0], self._context)
 
     def _ask(self, connection: HTTPConnection, request: Request) -> HTTPResponse:
         self._limits.renew()
@@ -185,7 +195,9 @@ class Session:
             connection.putheader("Content-Type", "application/json")
             connection.putheader("Content-Length", str(len(request.body)))
         connection.endheaders(request.body)
-        return connection.getresponse()
+        response = connection.getresponse()
+        self._limits.expected = True
+        return response
 
 
 class Door:
@@ -194,25 +206,25 @@ class Door:
     def __init__(self, endpoint: Endpoint, resolve: Resolve) -> None:
         self._endpoint = endpoint
         self._resolve = resolve
-        self._context: ssl.SSLContext | None = None
+        self._trust = Trust(endpoint)
 
     def __call__(self, deadline: Deadline) -> Session:
         """A session within a deadline; raises SourceError("tls") where the certificates cannot be loaded."""
-        if self._context is None and self._endpoint.scheme == "https":
-            self._context = tls_context(self._endpoint.ca_file)
-        return Session(self._endpoint, deadline, resolve=self._resolve, context=self._context)
+        return Session(self._endpoint, deadline, resolve=self._resolve, context=self._trust())
 
 
-def _whole(response: HTTPResponse, max_bytes: int, statuses: Collection[int], truncated: bool) -> Fetched:
+def _whole(response: HTTPResponse, max_bytes: int, statuses: Collection[int], limits: Limits) -> Fetched:
     defects = (FirstHeaderLineIsContinuationDefect, MissingHeaderBodySeparatorDefect)
-    if truncated or any(isinstance(defect, defects) for defect in response.headers.defects):
+    if limits.ended or any(isinstance(defect, defects) for defect in response.headers.defects):
         raise SourceError("malformed", "expected HTTP headers that end in an empty line, got something else")
     if 300 <= response.status < 400:
         place = _location(response.getheader("Location"))
         raise SourceError("redirect", f"expected status 200, got {response.status} {place}")
     if response.status not in statuses:
         raise SourceError("http", f"expected status 200, got {response.status}", response.status)
-    return Fetched(read_body(response, max_bytes), _unix_seconds(response.getheader("Date")), response.status)
+    return Fetched(
+        read_body(response, max_bytes, limits.deadline), _unix_seconds(response.getheader("Date")), response.status
+    )
 
 
 def _location(location: str | None) -> str:

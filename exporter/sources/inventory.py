@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import stat
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -17,7 +17,7 @@ from exporter.config.file import MOST_CHARACTERS, ConfigError, read_list
 from exporter.endpoint import Endpoint
 from exporter.records import Becomes, WakeableModel, WakeableNode
 from exporter.records.reading import InventoryReading
-from exporter.sources.decode import Name, envelope, items, sound
+from exporter.sources.decode import Name, envelope, in_time, items, sound
 from exporter.sources.fetch import Door, Resolver
 from exporter.sources.gigabytes import in_bytes
 from exporter.sources.model_names import model_names
@@ -116,17 +116,19 @@ class InventoryServer:
     def read(self, deadline: Deadline) -> InventoryReading:
         """Ask for the list; raises SourceError."""
         with self._connect(deadline) as session:
-            return parse_json(session.get(self._target).body, self.fleet, self.name)
+            return parse_json(session.get(self._target).body, self.fleet, self.name, deadline)
 
 
-def parse_json(body: bytes, fleet: str, name: str) -> InventoryReading:
+def parse_json(body: bytes, fleet: str, name: str, deadline: Deadline | None = None) -> InventoryReading:
     """Turn a JSON list into records; `name` is who lists them.
 
-    Units: `vram_gb` is 10^9 bytes, `wake_eta_secs` seconds. Raises SourceError("malformed") where it is no list; a
-    malformed entry is left out and counted as drift.
+    Units: `vram_gb` is 10^9 bytes, `wake_eta_secs` seconds. Raises SourceError("malformed") where it is no list, as
+    `envelope` does, and "timeout" where the `deadline` ends meanwhile; a malformed entry is left out and counted as
+    drift.
     """
     drift: Counter[str] = Counter()
-    return _reading(items(envelope(body, _LIST, "a list"), _ENTRY, "entries", drift), fleet, name, drift)
+    entries = items(envelope(body, _LIST, "a list", drift), _ENTRY, "entries", drift, deadline)
+    return _reading(in_time(entries, deadline), fleet, name, drift)
 
 
 def parse_yaml(text: str, fleet: str, name: str) -> InventoryReading:
@@ -145,7 +147,7 @@ def parse_yaml(text: str, fleet: str, name: str) -> InventoryReading:
     return _reading(entries, fleet, name, drift)
 
 
-def _reading(entries: Sequence[_Entry], fleet: str, name: str, drift: Counter[str]) -> InventoryReading:
+def _reading(entries: Iterable[_Entry], fleet: str, name: str, drift: Counter[str]) -> InventoryReading:
     nodes: dict[str, WakeableNode] = {}
     models: list[WakeableModel] = []
     becomes: dict[str, Becomes] = {}

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from exporter.sources.decode import Count, envelope, items, placed
+from exporter.sources.decode import UNDECODABLE, Count, check_names, envelope, items, placed
 from exporter.sources.source import SourceError
 
 
@@ -41,6 +41,7 @@ class _Terminal(msgspec.Struct):
 
 _HEALTH = msgspec.json.Decoder(_Health)
 _ROLLOUTS = msgspec.json.Decoder(list[msgspec.Raw])
+_WHOLE_ROLLOUTS = msgspec.json.Decoder(list[_Rollout])
 _ROLLOUT = msgspec.json.Decoder(_Rollout)
 _TERMINAL = msgspec.json.Decoder(_Terminal)
 _FINISHED = msgspec.json.Decoder(_Finished)
@@ -83,12 +84,23 @@ def parse_health(body: bytes) -> None:
 
 
 def parse_unfinished(body: bytes, limit: int, drift: Counter[str]) -> RolloutList:
-    """Decode `/api/rollouts`; raises SourceError("malformed"). A malformed rollout is left out as drift."""
-    raws = envelope(body, _ROLLOUTS, "a list of rollouts")
-    if len(raws) > limit:
-        raise SourceError("malformed", f"expected at most {limit} rollouts, got {len(raws)}")
-    rollouts = items(raws, _ROLLOUT, "rollouts", drift)
-    return RolloutList({said.rollout_id: said.status.state for said in rollouts}, len(raws))
+    """Decode `/api/rollouts`; raises SourceError, as `envelope` does. A malformed rollout is left out as drift."""
+    check_names(body, b'"rollout_id"', limit, "rollouts")
+    try:
+        rollouts = _WHOLE_ROLLOUTS.decode(body)
+        size = _within(len(rollouts), limit)
+    except UNDECODABLE:
+        # Something is malformed: each is decoded for itself, so that only this is left out.
+        raws = envelope(body, _ROLLOUTS, "a list of rollouts", drift)
+        size = _within(len(raws), limit)
+        rollouts = items(raws, _ROLLOUT, "rollouts", drift)
+    return RolloutList({said.rollout_id: said.status.state for said in rollouts}, size)
+
+
+def _within(size: int, limit: int) -> int:
+    if size > limit:
+        raise SourceError("malformed", f"expected at most {limit} rollouts, got {size}")
+    return size
 
 
 def parse_log(body: bytes, after: int, limit: int, drift: Counter[str]) -> LogPage:
@@ -96,7 +108,7 @@ def parse_log(body: bytes, after: int, limit: int, drift: Counter[str]) -> LogPa
 
     A malformed item is left out as drift. The server leaves out those that were deleted, and steps over them.
     """
-    page = envelope(body, _TERMINAL, "a page of finished rollouts")
+    page = envelope(body, _TERMINAL, "a page of finished rollouts", drift)
     steps = page.next_after - after
     if not 0 <= steps <= limit or page.next_after > max(after, page.total_terminal):
         most = max(after, min(after + limit, page.total_terminal))

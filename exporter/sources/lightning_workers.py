@@ -13,7 +13,7 @@ from typing import NamedTuple
 import msgspec
 
 from exporter.records import WORKER_STATUSES, WorkerGpu, WorkerReport
-from exporter.sources.decode import UNDECODABLE, Count, envelope, items, placed
+from exporter.sources.decode import UNDECODABLE, Count, check_names, check_page, envelope, items, placed
 from exporter.sources.instants import Instants
 
 MOST_GPUS = 64
@@ -119,22 +119,29 @@ class WorkersPage(NamedTuple):
 
 
 def parse_workers(
-    body: bytes, fleet: str, drift: Counter[str], before: Mapping[str, Known] | None = None
+    body: bytes,
+    fleet: str,
+    drift: Counter[str],
+    before: Mapping[str, Known] | None = None,
+    most: int | None = None,
 ) -> WorkersPage:
-    """Decode a page of `/workers`; raises SourceError("malformed").
+    """Decode a page of `/workers`; raises SourceError, as `envelope` does, and "too_large" for more than `most`.
 
     A malformed worker is left out, a malformed heartbeat snapshot or GPU is "not said"; each is counted as drift. What
     is said of a worker as it was `before`, by id, gives the same objects again.
     """
     before = before or {}
     instants = Instants(drift)
+    check_names(body, b'"worker_id"', most, "workers")
     try:
         page = _PAGE.decode(body)
     except UNDECODABLE:
         # Something is malformed: each is decoded for itself, so that only this is left out.
-        raw = envelope(body, _RAW_PAGE, "a page of workers")
+        raw = envelope(body, _RAW_PAGE, "a page of workers", drift)
+        check_page(len(raw.items), most, "workers")
         said = items(raw.items, _WORKER, "workers", drift)
         return WorkersPage([_known(each, before, fleet, instants) for each in said], len(raw.items), raw.total)
+    check_page(len(page.items), most, "workers")
     return WorkersPage([_known(each, before, fleet, instants) for each in page.items], len(page.items), page.total)
 
 

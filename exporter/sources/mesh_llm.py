@@ -11,7 +11,7 @@ from exporter.endpoint import Endpoint
 from exporter.records import NodeGpu, NodeModel, NodeView, PeerLink, WakeableModel, WakeableNode
 from exporter.records.reading import MeshReading, Sighting
 from exporter.sources.connect import Resolve
-from exporter.sources.decode import Count, Name, envelope, items, placed, sound
+from exporter.sources.decode import Count, Name, envelope, in_time, items, placed, sound
 from exporter.sources.fetch import Door
 from exporter.sources.gigabytes import in_bytes
 from exporter.sources.mesh_capacity import holds_ready_stage, stages_of
@@ -135,23 +135,24 @@ class MeshConsole:
         Never the OpenAI port: asking it counts as a request.
         """
         with self._connect(deadline) as session:
-            reading = parse(session.get("/api/status").body, self.fleet)
+            reading = parse(session.get("/api/status").body, self.fleet, deadline)
         return self._optional.added_to(reading)
 
 
-def parse(body: bytes, fleet: str) -> MeshReading:
+def parse(body: bytes, fleet: str, deadline: Deadline | None = None) -> MeshReading:
     """Turn a status payload into what its node says of itself, of its peers and of wakeable nodes.
 
     Units: `*_gb` are 10^9 bytes, `rtt_ms` milliseconds, `mem_bandwidth_gbps` 10^9 bytes per second. Raises
-    SourceError("malformed"); a malformed peer, GPU or wakeable node is left out and counted as drift.
+    SourceError, as `envelope` does, and "timeout" where the `deadline` ends meanwhile; a malformed peer, GPU or
+    wakeable node is left out and counted as drift.
     """
     drift: Counter[str] = Counter()
-    status = envelope(body, _STATUS, "a mesh-llm status")
+    status = envelope(body, _STATUS, "a mesh-llm status", drift)
     me = status.node_id
     own = Sighting(_own_view(status, fleet, drift), _models(status, fleet, me), _gpus(status.gpus, fleet, me, drift))
     sightings = {me: own}
     links = []
-    for peer in items(status.peers or (), _PEER, "peers", drift):
+    for peer in in_time(items(status.peers or (), _PEER, "peers", drift, deadline), deadline):
         if peer.id in sightings:
             drift["peers"] += 1
             continue
@@ -160,7 +161,7 @@ def parse(body: bytes, fleet: str) -> MeshReading:
         latency = view.latency if view.latency in LATENCIES else "unknown"
         links.append(PeerLink(fleet, me, peer.id, latency or "unknown", view.rtt_seconds))
     stages = stages_of(status.runtime.stages if status.runtime else None, fleet, me, sightings, drift)
-    wakeables, models = _wakeables(status.wakeable_nodes, fleet, drift)
+    wakeables, models = _wakeables(status.wakeable_nodes, fleet, drift, deadline)
     return MeshReading(
         observer=me,
         sightings=tuple(sightings.values()),
@@ -262,11 +263,11 @@ def _gpus(raws: Sequence[msgspec.Raw] | None, fleet: str, node: str, drift: Coun
 
 
 def _wakeables(
-    raws: Sequence[msgspec.Raw] | None, fleet: str, drift: Counter[str]
+    raws: Sequence[msgspec.Raw] | None, fleet: str, drift: Counter[str], deadline: Deadline | None
 ) -> tuple[tuple[WakeableNode, ...], tuple[WakeableModel, ...]]:
     nodes: dict[str, WakeableNode] = {}
     models: list[WakeableModel] = []
-    for said in items(raws or (), _WAKEABLE, "wakeable_nodes", drift):
+    for said in in_time(items(raws or (), _WAKEABLE, "wakeable_nodes", drift, deadline), deadline):
         if said.logical_id in nodes:
             drift["wakeable_nodes"] += 1
             continue

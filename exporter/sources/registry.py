@@ -24,6 +24,9 @@ PACE = Pace(interval=2.0, timeout=10.0, stale_after=10.0)
 SETTLING = 60.0
 """Seconds after the start in which workers come back to a registry that was away."""
 
+JUMP = 1.0
+"""Seconds by which a clock may be set right without that being a jump."""
+
 Entry = tuple[WorkerReport, Sequence[WorkerGpu], Attempt | None]
 """What a row says: the worker, its GPUs, and the attempt that it holds or that was given up on."""
 
@@ -45,7 +48,8 @@ class RegistrySource:
 
     `heard` is when the registry listened last before this process, None where it never did. `trouble` says why nothing
     can be written to it now, None where it can: a time in which nobody could report is no silence, so that such a
-    registry is not read. Nor is that in which the process was stopped, or by which its clock jumped.
+    registry is not read. Nor is that in which the process was stopped, or by which its clock jumped. What was stamped
+    before a clock went back is read as old as it was then: it would lie in the future.
     """
 
     kind = "registry"
@@ -71,6 +75,7 @@ class RegistrySource:
         self._started = clock()
         self._deaf = (0.0 if heard is None else min(heard, self._started), self._started)
         self._last = (monotonic(), self._started)
+        self._back = 0.0
 
     def read(self, deadline: Deadline) -> StoreReading:
         """Read all workers, page by page; raises SourceError."""
@@ -78,9 +83,10 @@ class RegistrySource:
         if trouble is not None:
             raise SourceError("refused", trouble)
         instant, read_at = self._monotonic(), self._clock()
+        self._follow(instant, read_at)
         drift: Counter[str] = Counter()
         try:
-            found = self._entries(deadline, drift)
+            found = self._entries(deadline, drift, read_at)
             departed = self._rows.departed()
         except FileError as error:
             raise SourceError("malformed", str(error)) from None
@@ -97,7 +103,7 @@ class RegistrySource:
             drift=dict(+drift),
         )
 
-    def _entries(self, deadline: Deadline, drift: Counter[str]) -> dict[str, Entry]:
+    def _entries(self, deadline: Deadline, drift: Counter[str], now: float) -> dict[str, Entry]:
         """Read all pages; a worker that went and came back in between is on two, and the later one counts."""
         entries: dict[str, Entry] = {}
         position, size = 0, PAGE
@@ -106,7 +112,7 @@ class RegistrySource:
             deadline.remaining()
             instants = Instants(drift)
             for _, worker in page:
-                report, gpus = parse_worker(_told(worker), worker.stats or b"null", self.fleet, instants)
+                report, gpus = parse_worker(self._told(worker, now), worker.stats or b"null", self.fleet, instants)
                 entries[worker.worker_id] = (report, gpus, self._attempt(worker))
             position, size = page[-1][0] if page else position, len(page)
         return entries
@@ -129,15 +135,30 @@ class RegistrySource:
             self._deaf = (self._deaf[0] if starting else since, read_at)
         self._last = (instant, read_at)
 
+    def _follow(self, instant: float, read_at: float) -> None:
+        """Where the clock went back since the last read, take every time of before by the clock as it goes now."""
+        before, since = self._last
+        jump = (read_at - since) - (instant - before)
+        if jump < -JUMP:
+            self._back += jump
+            self._started += jump
+            self._deaf = (self._deaf[0] + jump, self._deaf[1] + jump)
+            self._last = (before, since + jump)
 
-def _told(worker: Registered) -> Told:
-    return Told(
-        worker_id=worker.worker_id,
-        status=worker.status,
-        last_heartbeat_time=worker.last_heartbeat,
-        last_dequeue_time=worker.last_dequeue,
-        last_busy_time=worker.last_busy,
-        last_idle_time=worker.last_idle,
-        current_rollout_id=worker.rollout,
-        current_attempt_id=worker.attempt,
-    )
+    def _told(self, worker: Registered, now: float) -> Told:
+        return Told(
+            worker_id=worker.worker_id,
+            status=worker.status,
+            last_heartbeat_time=self._past(worker.last_heartbeat, now),
+            last_dequeue_time=self._past(worker.last_dequeue, now),
+            last_busy_time=self._past(worker.last_busy, now),
+            last_idle_time=self._past(worker.last_idle, now),
+            current_rollout_id=worker.rollout,
+            current_attempt_id=worker.attempt,
+        )
+
+    def _past(self, stamped: float | None, now: float) -> float | None:
+        """When something was, by the clock as it goes now; the start of a process that knows no better."""
+        if stamped is None or stamped <= now + JUMP:
+            return stamped
+        return stamped + self._back if stamped + self._back <= now else min(self._started, now)

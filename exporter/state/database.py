@@ -10,7 +10,7 @@ from typing import NamedTuple
 import msgspec
 
 from exporter import sqlite
-from exporter.sqlite import Connect, Kind, UnsoundError, UnwritableError, connect
+from exporter.sqlite import Connect, FileError, Kind, UnsoundError, UnwritableError, connect
 
 FILE = "rollcall.db"
 
@@ -52,9 +52,11 @@ class Rows(NamedTuple):
 class Database:
     """An open ledger. Not safe for threads."""
 
-    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+    def __init__(self, path: Path, connection: sqlite3.Connection, connect: Connect = connect) -> None:
         self.path = path
         self._connection = connection
+        self._connect = connect
+        self._identity = sqlite.identity(path)
 
     @classmethod
     def open(cls, folder: Path, connect: Connect = connect) -> Database:
@@ -65,9 +67,13 @@ class Database:
         """
         path = folder / FILE
         try:
-            return cls(path, sqlite.open_file(path, KIND, _prepare, connect))
+            return cls(path, sqlite.open_file(path, KIND, _prepare, connect), connect)
         except UnsoundError as error:
             raise LedgerError(str(error)) from None
+
+    def is_there(self) -> bool:
+        """Tell whether the file that was opened is still where it was."""
+        return sqlite.identity(self.path) == self._identity
 
     def read(self) -> Rows:
         """Everything that is in it; raises LedgerError for what Rollcall never wrote."""
@@ -86,8 +92,12 @@ class Database:
     def write(self, rows: Rows, *, everything: bool = False) -> None:
         """Write rows in one transaction, in place of `everything` if so; raises UnwritableError if nothing was.
 
-        When it returns, the rows are on disk.
+        When it returns, the rows are on disk. Where the file was taken away, `everything` is written to a new one.
         """
+        if not self.is_there():
+            if not everything:
+                raise UnwritableError(sqlite.gone(self.path, KIND))
+            self._reopen()
         try:
             with sqlite.transaction(self._connection):
                 if everything:
@@ -102,6 +112,14 @@ class Database:
     def close(self) -> None:
         """Let go of the file."""
         self._connection.close()
+
+    def _reopen(self) -> None:
+        self._connection.close()
+        try:
+            self._connection = sqlite.open_file(self.path, KIND, _prepare, self._connect)
+        except FileError as error:
+            raise UnwritableError(str(error)) from None
+        self._identity = sqlite.identity(self.path)
 
     def _put(self, rows: Rows) -> None:
         self._many("DELETE FROM held WHERE kind = ? AND fleet = ? AND name = ?", rows.forgotten)

@@ -166,12 +166,15 @@ class Ledger:
         return tables.of(listing, {kind: self._part(kind, fleet) for kind in KINDS})
 
     def _keep(self, rows: Rows, now: float) -> None:
-        """Write rows; after a failure, all that is remembered, once it is time to try again."""
+        """Write rows; where the file is gone, and some time after a failure, all that is remembered."""
         if self._database is None:
             return
-        if self._retry is None:
+        if self._retry is None and self._database.is_there():
             if any(rows):
                 self._write(self._database, rows, now)
+        elif self._retry is None:
+            log.warning("%s was taken away: what is remembered is written to a new one", self._database.path)
+            self._write(self._database, self._everything(), now, everything=True)
         elif not self._retry[0] <= now < self._retry[1]:
             self._write(self._database, self._everything(), now, everything=True)
 

@@ -135,5 +135,5 @@ class Rollcall(Process):
 
     def _listening(self) -> str | None:
         self.ended()
-        found = re.search(r"listening on (http://127\.0\.0\.1:\d+)/metrics", self.output())
+        found = re.search(r"listening on (https?://127\.0\.0\.1:\d+)/metrics", self.output())
         return found[1] if found else None

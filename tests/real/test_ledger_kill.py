@@ -9,7 +9,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from exporter.state.database import FILE, Database, Rows
+from tests.promises.recording import Measured
 from tests.real.process import Process, wait_until
 
 KILLS = 50
@@ -51,7 +54,10 @@ def counts(rows: Rows) -> dict[str, int]:
     return {f"{origin}/{target}": count for _, _, origin, target, count in rows.steps}
 
 
-def test_fifty_kills_in_mid_churn_lose_nothing_that_was_shown_and_corrupt_nothing(tmp_path: Path) -> None:
+@pytest.mark.promise("State", "A ledger killed with SIGKILL while it is written keeps what was shown, and stays sound")
+def test_fifty_kills_in_mid_churn_lose_nothing_that_was_shown_and_corrupt_nothing(
+    tmp_path: Path, measured: Measured
+) -> None:
     chance = random.Random(50)
     folder = tmp_path / "state"
     before: dict[str, int] = {}
@@ -68,6 +74,8 @@ def test_fifty_kills_in_mid_churn_lose_nothing_that_was_shown_and_corrupt_nothin
         assert {node for node in last["left"] if node not in held} == set()
         before = found
     assert sum(before.values()) > KILLS
+    measured("kills", KILLS, "")
+    measured("transitions, none lost", sum(before.values()), "")
 
 
 def is_kept(held: tuple[str | None, float, float | None] | None, state: str, since: float, shown_at: float) -> bool:

@@ -19,6 +19,7 @@ import pytest
 from exporter.registry.reader import Reader
 from exporter.registry.schema import FILE
 from exporter.registry.store import RegistryStore
+from tests.promises.recording import Measured
 from tests.real.process import Process, wait_until
 from tests.real.registry_beats import SHARED
 from tests.real.scale import FULL
@@ -73,7 +74,12 @@ def kept(folder: Path) -> dict[str, Beat]:
     }
 
 
-def test_kills_under_load_lose_nothing_that_was_acknowledged_and_corrupt_nothing(tmp_path: Path) -> None:
+@pytest.mark.promise(
+    "State", "A registry killed with SIGKILL while it is written keeps what it acknowledged, and is sound"
+)
+def test_kills_under_load_lose_nothing_that_was_acknowledged_and_corrupt_nothing(
+    tmp_path: Path, measured: Measured
+) -> None:
     chance = random.Random(KILLS)
     folder = tmp_path / "state"
     last: dict[str, Beat] = {}
@@ -95,7 +101,8 @@ def test_kills_under_load_lose_nothing_that_was_acknowledged_and_corrupt_nothing
         lost = {worker: beat for worker, beat in last.items() if worker not in held or held[worker].at < beat.at}
         assert lost == {}, f"after kill {number}"
     assert beats > 100 * KILLS
-    print(f"{KILLS} kills under load, {beats} acknowledged heartbeats, none lost")
+    measured("kills", KILLS, "")
+    measured("acknowledged heartbeats, none lost", beats, "")
 
 
 def test_two_processes_on_one_file_lose_nothing_and_wait_for_each_other(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any, NamedTuple
 
-from starlette.types import ASGIApp
+from exporter.asgi import ASGIApp
 
 
 class Answered(NamedTuple):

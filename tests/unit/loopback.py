@@ -34,6 +34,11 @@ class Peer:
             self._heads.append(head.decode("latin-1"))
         return bool(head)
 
+    @property
+    def asked(self) -> str:
+        """The path of the newest request, with its query."""
+        return self._heads[-1].split(" ")[1]
+
     def send(self, data: bytes) -> None:
         self.sock.sendall(data)
 

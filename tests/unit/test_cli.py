@@ -46,7 +46,10 @@ def test_every_problem_of_a_configuration_is_a_line(tmp_path: Path, capsys: pyte
         (["serve", "--web.listen-address", "nowhere"], "--web.listen-address: expected HOST:PORT, got 'nowhere'"),
         (["serve", "--config.file", "/no/such/file"], "/no/such/file"),
         (["serve", "--shard", "2/2"], "--shard: expected I/N with 0 <= I < N <= 1000, got '2/2'"),
-        (["serve", "--web.config.file", "w.yml"], "unrecognized arguments: --web.config.file w.yml"),
+        (
+            ["serve", "--web.config.file", "/no/such/web.yml"],
+            "/no/such/web.yml: expected a readable file, got: No such",
+        ),
         (["serve", "--log.level", "loud"], "--log.level: invalid choice: 'loud'"),
         (["serve", "--config", "x"], "unrecognized arguments: --config x"),
         (["agent", "--"], "expected a program after --, got none"),

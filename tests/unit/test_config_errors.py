@@ -7,7 +7,7 @@ import pytest
 from exporter.config import ConfigError, parse
 
 ROOT = "web, state_dir, meshes, stores, inventories, registry, host, gpu, limits, families, tombstone"
-AUTH = "key, key_file, key_env, username, password, password_file, password_env, ca_file"
+AUTH = "key, key_file, key_env, username, password, password_file, password_env, ca_file, tls_config"
 MESH = f"fleet, urls, interval, timeout, stale_after, {AUTH}"
 STORE = f"fleet, url, interval, timeout, stale_after, heartbeat_timeout, forget_after, {AUTH}"
 DURATION = "expected a duration such as 500ms, 5s or 1m30s, got"
@@ -33,8 +33,8 @@ TABLE = {
     "root-unknown": ("webb: {}", f"webb: unknown key, expected one of {ROOT}; did you mean web? (r.yaml:1)"),
     "tombstone-zero": ("tombstone: 0", "tombstone: expected a duration greater than 0, got 0 (r.yaml:1)"),
     "shard-is-a-flag": ("shard: 0/2", f"shard: unknown key, expected one of {ROOT} (r.yaml:1)"),
-    "later-web": ("web: {config_file: x}", "web.config_file: unknown key, expected one of listen_address (r.yaml:1)"),
-    "merge": ("web: {<<: {}}", "web.<<: unknown key, expected one of listen_address (r.yaml:1)"),
+    "web-file": ("web: {config_file: ''}", "web.config_file: expected a path, got '' (r.yaml:1)"),
+    "merge": ("web: {<<: {}}", "web.<<: unknown key, expected one of listen_address, config_file (r.yaml:1)"),
     "empty-key": ("{? : 1}", f"'': unknown key, expected one of {ROOT} (r.yaml:1)"),
     "strange-key": ('"a\\nb": 1', f"'a\\nb': unknown key, expected one of {ROOT} (r.yaml:1)"),
     "url-as-key": ("http://u:pw@host?x: ", f"http://host?..: unknown key, expected one of {ROOT} (r.yaml:1)"),

@@ -118,7 +118,8 @@ WORDS = re.findall(
     r"\w+",
     """
 web listen_address state_dir meshes stores fleet url urls interval timeout stale_after key key_file key_env username
-password password_env ca_file host gpu enabled procfs limits series families allow deny tombstone
+password password_env ca_file tls_config cert_file server_name config_file
+host gpu enabled procfs limits series families allow deny tombstone
 """,
 )
 SCALARS = st.sampled_from(

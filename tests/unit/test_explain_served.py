@@ -10,8 +10,8 @@ from typing import Any
 
 import msgspec
 import pytest
-from starlette.types import ASGIApp
 
+from exporter.asgi import ASGIApp
 from exporter.collection import Collection
 from exporter.explain.lookup import Lookup
 from exporter.explain.worker_lookup import WorkerLookup

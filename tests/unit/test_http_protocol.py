@@ -11,8 +11,8 @@ from io import BufferedReader
 from typing import Any
 
 import pytest
-from starlette.types import Receive, Scope, Send
 
+from exporter.asgi import Receive, Scope, Send
 from exporter.http_protocol import HEAD_BYTES, PIPELINED, Answer, Protocol
 from tests.unit.test_server import serving
 

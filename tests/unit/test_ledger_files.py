@@ -12,6 +12,7 @@ import pytest
 
 from exporter.state.database import FILE, LedgerError
 from exporter.state.ledger import RETRY, Ledger
+from tests.promises.recording import Measured
 from tests.unit.ledgers import Disk, mesh, opened, present, since, transitions
 
 
@@ -31,6 +32,9 @@ def overwritten(folder: Path, start: int, text: bytes) -> None:
 AWAY = "restore it from a backup, or move {path}* away to start with nothing remembered"
 
 
+@pytest.mark.promise(
+    "State", "A ledger that is corrupt, newer or something else is refused at the start, and left as it is"
+)
 @pytest.mark.parametrize(
     ("damage", "said"),
     [
@@ -108,6 +112,7 @@ def test_a_ledger_in_use_is_refused(tmp_path: Path) -> None:
     first.close()
 
 
+@pytest.mark.promise("State", "A ledger that cannot be written is left alone: state is in memory, and that is said")
 def test_a_file_that_can_only_be_read_is_left_alone(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     ledger = opened(tmp_path)
     ledger.observe({"eu": mesh({"a": "serving"})}, 0.0)
@@ -144,9 +149,11 @@ def test_where_there_is_no_place_at_all_it_says_so(caplog: pytest.LogCaptureFixt
     assert caplog.messages == ["state is kept in memory only: there is no state directory; set --state.dir"]
 
 
+@pytest.mark.promise("State", "A ledger on a full disk is said not to be kept, tried again, and then whole")
 def test_a_disk_that_fills_up_costs_nothing_but_the_file_and_is_taken_up_again(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, measured: Measured
 ) -> None:
+    measured("tried again after", RETRY, "s")
     disk = Disk()
     ledger = opened(tmp_path, connect=disk)
     ledger.observe({"eu": mesh({"a": "standby"})}, 0.0)

@@ -35,6 +35,9 @@ def a_ledger(folder: Path) -> None:
     (folder / "rollcall.db").rename(folder / FILE)
 
 
+@pytest.mark.promise(
+    "State", "A registry that is corrupt, newer or something else is refused at the start, and left as it is"
+)
 @pytest.mark.parametrize(
     ("damage", "said"),
     [
@@ -79,6 +82,9 @@ def test_a_file_that_is_no_sound_registry_is_refused_and_left_as_it_is(
     assert (tmp_path / FILE).read_bytes() == before
 
 
+@pytest.mark.promise(
+    "State", "A registry that cannot be written is not opened at the start, left alone, and that is said"
+)
 def test_a_file_that_can_only_be_read_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
     store = opened(tmp_path)
     take(store, beat("w"))

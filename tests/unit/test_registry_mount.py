@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from starlette.types import ASGIApp
 
+from exporter.asgi import ASGIApp
 from exporter.collection import Collection
 from exporter.config import Address, Config, RegistryConfig
 from exporter.endpoint import Secret

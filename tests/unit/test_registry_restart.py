@@ -71,6 +71,7 @@ def test_a_process_that_is_stopped_after_its_start_begins_anew(tmp_path: Path) -
     life.die()
 
 
+@pytest.mark.promise("State", "The time in which the process was stopped makes no worker of the registry silent")
 @pytest.mark.parametrize(("gap", "jump"), [(120.0, 0.0), (0.0, 1e6), (3600.0, 3600.0)])
 def test_the_time_in_which_the_process_was_stopped_or_its_clock_jumped_is_no_silence(
     tmp_path: Path, gap: float, jump: float

@@ -88,6 +88,7 @@ def test_what_nobody_foresaw_leaves_the_old_one_and_says_nothing_of_it() -> None
 
 FIXED: dict[str, dict[str, object]] = {
     "web.listen_address": {"listen": parse_address("127.0.0.1:1")},
+    "web.config_file": {"web_config_file": "web.yml"},
     "state_dir": {"state_dir": "/b"},
     "registry": {"registry": RegistryConfig(token=Secret("canary"))},
     "host": {"host": msgspec.structs.replace(Config().host, enabled=False)},

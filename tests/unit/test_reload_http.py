@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from starlette.types import ASGIApp
 
+from exporter.asgi import ASGIApp
 from exporter.collection import Collection
 from exporter.exposition import Exposition
 from exporter.families import LIVE, POLLED

@@ -12,8 +12,8 @@ from threading import Event, Thread
 
 import pytest
 import uvicorn
-from starlette.types import ASGIApp, Receive, Scope, Send
 
+from exporter.asgi import ASGIApp, Receive, Scope, Send
 from exporter.collection import Collection
 from exporter.exposition import Exposition, Format
 from exporter.families import LIVE, POLLED

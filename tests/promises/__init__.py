@@ -1,0 +1,1 @@
+"""Promises: which test proves each, and what it measured; `docs/RELIABILITY.md` is made of that."""
