@@ -65,12 +65,17 @@ def _corrected(state: str, sentence: str) -> str:
     return f'label_replace({_REPORTED} and {node}, "why", "{sentence}", "reported", "(.*)")'
 
 
+def _condition(number: int) -> str:
+    """The condition where it is this one; bare in an `or on`, VictoriaMetrics 1.79 keeps what `==` drops."""
+    return f"max by (fleet, node) ({CONDITION} == {number})"
+
+
 _STAGE = f"{_corrected('serving', CORRECTED_STAGE)} and on (fleet, node) rollcall_node_stage{{{THIS}}}"
 _WHY = " or on (fleet, node) ".join(
     (
-        f'label_replace({CONDITION} == 7, "why", "{GONE}", "", "")',
-        f'label_replace({CONDITION} == 6, "why", "{GHOST}", "", "")',
-        f'label_replace({CONDITION} == 5, "why", "{UNCONFIRMED}", "", "")',
+        f'label_replace({_condition(7)}, "why", "{GONE}", "", "")',
+        f'label_replace({_condition(6)}, "why", "{GHOST}", "", "")',
+        f'label_replace({_condition(5)}, "why", "{UNCONFIRMED}", "", "")',
         _corrected("loading", CORRECTED),
         f"({_STAGE})",
         _BY_RULE,

@@ -54,12 +54,19 @@ CONDITION = f"fleet_worker:rollcall_worker_condition:max{{{THIS}}}"
 FOR = f"time() - {of('rollcall_worker_status_since_timestamp_seconds')}"
 HEARTBEAT_AGE = f"fleet_worker:rollcall_worker_heartbeat_age_seconds:min{{{THIS}}}"
 SKEW = of("rollcall_worker_clock_skew_seconds")
+
+
+def _condition(number: int) -> str:
+    """The condition where it is this one; bare in an `or on`, VictoriaMetrics 1.79 keeps what `==` drops."""
+    return f"max by (fleet, worker) ({CONDITION} == {number})"
+
+
 WHY = " or on (fleet, worker) ".join(
     (
-        f'label_replace({CONDITION} == 4, "why", "its store lists it no longer", "", "")',
+        f'label_replace({_condition(4)}, "why", "its store lists it no longer", "", "")',
         worded(_one(f"rollcall_worker_unknown_reason{{{THIS}}} == 1", "reason"), "why", "reason", MEANINGS),
-        f'label_replace({CONDITION} == 1, "why", "its store says that it works on a rollout", "", "")',
-        f'label_replace({CONDITION} == 2, "why", "it has no work, by its store and by its signs of life", "", "")',
+        f'label_replace({_condition(1)}, "why", "its store says that it works on a rollout", "", "")',
+        f'label_replace({_condition(2)}, "why", "it has no work, by its store and by its signs of life", "", "")',
     )
 )
 WHY += f' or on () label_replace({ZERO}, "why", "no runner is chosen, or none is known", "", "")'

@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
-from tests.real.monitoring import Prometheus
 from tests.unit.boards import BOARDS, LABEL_VALUES, Query, choices, panels, queries
 
 RANGE = 120
@@ -56,10 +55,17 @@ def filled(expr: str, values: Mapping[str, str]) -> str:
     return VARIABLE.sub(lambda found: {**DURATIONS, **values}[found[1] or found[2]], expr)
 
 
-class Asker:
-    """A Prometheus, and what the variables of a dashboard are; `preferred` is text that a choice should begin with."""
+class Engine(Protocol):
+    """A Prometheus, or what answers as one does."""
 
-    def __init__(self, prometheus: Prometheus, preferred: Mapping[str, str]) -> None:
+    def api(self, path: str, **parameters: str) -> Any:
+        """The data of an answer of its API; raises AssertionError for one that says it is an error."""
+
+
+class Asker:
+    """An engine, and what the variables of a dashboard are; `preferred` is text that a choice should begin with."""
+
+    def __init__(self, prometheus: Engine, preferred: Mapping[str, str]) -> None:
         self.prometheus = prometheus
         self.preferred = preferred
         self.now = time.time()
