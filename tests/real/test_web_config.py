@@ -11,6 +11,7 @@ import ssl
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -96,6 +97,17 @@ class Secured(Rollcall):
         """How many files and sockets the process has open."""
         return sum(1 for _ in Path(f"/proc/{self.process.pid}/fd").iterdir())
 
+    def at_rest(self) -> int:
+        """The same once those who were served are gone: when it has not changed in many looks in a row."""
+        looks: deque[int] = deque(maxlen=30)
+
+        def rests() -> bool:
+            looks.append(self.descriptors())
+            return len(looks) == looks.maxlen and len(set(looks)) == 1
+
+        wait_until(rests, "every connection of before to be closed")
+        return looks[0]
+
 
 @pytest.fixture(scope="module")
 def rollcall(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
@@ -161,15 +173,16 @@ def test_a_broken_certificate_leaves_the_old_one_and_says_so(rollcall: Secured) 
 @pytest.mark.promise("Clients", "30 idle TLS clients hold up nobody and are gone in 10 s")
 def test_idle_tls_clients_hold_up_nobody(rollcall: Secured, measured: Measured) -> None:
     rollcall.asked()
-    before = rollcall.descriptors()
+    before = rollcall.at_rest()
     started = time.monotonic()
-    idle = [socket.create_connection(("127.0.0.1", rollcall.port), 60) for _ in range(IDLE)]
-    for client in idle[: IDLE // 2]:
-        client.sendall(b"\x16\x03\x01\x02\x00\x01\x00\x01")
-    wait_until(lambda: rollcall.descriptors() >= before + IDLE, "the connections to be taken")
-    slowest = max(_seconds(lambda: rollcall.asked().status == 200) for _ in range(5))
-    for client in idle:
-        with client:
+    with contextlib.ExitStack() as clients:
+        where = ("127.0.0.1", rollcall.port)
+        idle = [clients.enter_context(socket.create_connection(where, 60)) for _ in range(IDLE)]
+        for client in idle[: IDLE // 2]:
+            client.sendall(b"\x16\x03\x01\x02\x00\x01\x00\x01")
+        wait_until(lambda: rollcall.descriptors() >= before + IDLE, "the connections to be taken")
+        slowest = max(_seconds(lambda: rollcall.asked().status == 200) for _ in range(5))
+        for client in idle:
             _read_to_the_end(client)
     measured("idle connections gone after", time.monotonic() - started, "s")
     measured("slowest scrape meanwhile", slowest, "s")
