@@ -4,12 +4,33 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import sys
+import threading
+import traceback
 from datetime import UTC, datetime
+from types import TracebackType
 from typing import TextIO
 
 LEVELS = ("debug", "info", "warn", "error")
 FORMATS = ("logfmt", "json")
+
+
+_SECRETS = re.compile(r"(?<=://)[^/?#\s]*@|(?i:(?<=bearer )|(?<=basic ))[^\s,;\"']+")
+"""What opens something in a text: a URL's user and password, and what an Authorization header bears."""
+
+
+def redacted(text: str) -> str:
+    """A text without what opens anything: the last line of defence, for those who write texts leave it out."""
+    return _SECRETS.sub(lambda found: "***@" if found[0].endswith("@") else "***", text)
+
+
+def trace_of(error: BaseException) -> str:
+    """Where an error comes from, and what kinds it and its causes are; not what it says, which may quote anything."""
+    before = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    told = "" if before is None else trace_of(before) + "\nand then\n"
+    frames = "".join(traceback.format_tb(error.__traceback__))
+    return f"{told}Traceback (most recent call last):\n{frames}{type(error).__qualname__}: text withheld"
 
 
 class _Line(logging.Formatter):
@@ -23,11 +44,14 @@ class _Line(logging.Formatter):
         fields = {
             "ts": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": "warn" if record.levelname == "WARNING" else record.levelname.lower(),
-            "msg": record.getMessage(),
-            **getattr(record, "said", {}),
+            "msg": redacted(record.getMessage()),
+            **{
+                key: redacted(said) if isinstance(said, str) else said
+                for key, said in getattr(record, "said", {}).items()
+            },
         }
-        if record.exc_info:
-            fields["trace"] = self.formatException(record.exc_info)
+        if record.exc_info and record.exc_info[1]:
+            fields["trace"] = trace_of(record.exc_info[1])
         if self._form == "json":
             return json.dumps(fields)
         return " ".join(f"{key}={_logfmt(text)}" for key, text in fields.items())
@@ -47,3 +71,11 @@ def set_up(level: str, form: str, stream: TextIO = sys.stderr) -> None:
     root.setLevel({"warn": "WARNING"}.get(level, level.upper()))
     # uvicorn tells at info what Rollcall says itself.
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    sys.excepthook = _unforeseen
+    threading.excepthook = lambda told: _unforeseen(told.exc_type, told.exc_value, told.exc_traceback)
+
+
+def _unforeseen(kind: type[BaseException], error: BaseException | None, _trace: TracebackType | None) -> None:
+    if issubclass(kind, KeyboardInterrupt):
+        return
+    logging.getLogger("rollcall").error("an error that nobody foresaw", exc_info=error or kind())

@@ -29,6 +29,9 @@ SERVERS: Mapping[str, Callable[[str, Endpoint, Resolver, Pace], Source]] = {
 }
 """The source of a server of each kind."""
 
+CONCEALED = ("mesh-llm", "inventory")
+"""The kinds of sources that name nodes and hosts."""
+
 
 class Plan(NamedTuple):
     """What a poller reads and shows; `terms` and `scopes` are by fleet, no `exposition` leaves it as it is."""
@@ -65,16 +68,23 @@ class Said(NamedTuple):
 
 
 class Sources:
-    """Makes the sources of one configuration after another; one that is said as before is the same object."""
+    """Makes the sources of one configuration after another; one that is said as before is the same object.
 
-    def __init__(self) -> None:
+    `conceal` puts what hides names before a console or an inventory.
+    """
+
+    def __init__(self, conceal: Callable[[Source], Source] | None = None) -> None:
+        self._conceal = conceal
         self._resolve = Resolver()
         self._made: dict[Said, Source] = {}
 
     def of(self, config: Config) -> list[Source]:
         """A source per URL, per store and per inventory."""
-        self._made = {said: self._made.get(said) or self._make(said) for said in said_in(config)}
+        self._made = {said: self._made.get(said) or self._hidden(self._make(said)) for said in said_in(config)}
         return list(self._made.values())
+
+    def _hidden(self, source: Source) -> Source:
+        return self._conceal(source) if self._conceal and source.kind in CONCEALED else source
 
     def _make(self, said: Said) -> Source:
         if isinstance(said.place, Path):

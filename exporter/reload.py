@@ -30,6 +30,7 @@ FIXED = {
     "registry": "registry",
     "host": "host",
     "gpu": "gpu",
+    "privacy": "privacy",
 }
 """What a running exporter cannot change, and how the file calls it."""
 

@@ -8,6 +8,7 @@ import ssl
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 
 from exporter.asgi import ASGIApp
 from exporter.collection import Collection
@@ -22,6 +23,8 @@ from exporter.loopback import is_loopback
 from exporter.pages.landing import landing
 from exporter.plan import Plan, Sources, exposition, planned, wanted
 from exporter.poller import Poller
+from exporter.privacy.concealed import Concealed
+from exporter.privacy.names import PrivacyError, of_mode, open_names
 from exporter.records import Shards
 from exporter.records.table import Tables
 from exporter.registry.admission import PREFIX
@@ -62,7 +65,7 @@ def serve(config: Config, load: Load | None = None, hangups: Asked | None = None
     host, port = listener.getsockname()[:2]
     try:
         exporter = Exporter(config, host, load, hangups)
-    except (ConfigError, EnlistError, LedgerError) as error:
+    except (ConfigError, EnlistError, LedgerError, PrivacyError) as error:
         listener.close()
         sys.stderr.writelines(f"rollcall: {line}\n" for line in str(error).splitlines())
         return 2
@@ -83,12 +86,13 @@ class Exporter:
     def __init__(self, config: Config, bound: str, load: Load | None = None, hangups: Asked | None = None) -> None:
         self._door = None if config.web_config_file is None else Door(config.web_config_file, _keyed(config))
         folder = state_directory(config.state_dir, os.environ)
+        names = open_names(config.privacy, folder, config.shard.count)
         self._registry = enlist(config, folder, bound)
         self._config = config
-        self._sources = Sources()
+        self._sources = Sources(partial(Concealed, names=names) if names else None)
         plan = self._plan(config)
         try:
-            ledger = Ledger.open(folder, plan.scopes, plan.retention)
+            ledger = Ledger.open(of_mode(folder, config.privacy), plan.scopes, plan.retention)
         except LedgerError:
             if self._registry:
                 self._registry.stop()

@@ -17,6 +17,7 @@ from exporter.config.duration import format_duration, parse_duration
 from exporter.config.file import MOST_CHARACTERS, ConfigError, Node, read_tree, shown
 from exporter.config.inventory import InventoryConfig, read_inventories
 from exporter.config.outside import Outside
+from exporter.config.privacy import privacy
 from exporter.config.registry import RegistryConfig, beside, lacks_token, read_registry, unsafe
 from exporter.config.shard import Shard, parse_shard
 from exporter.config.timing import timing
@@ -127,6 +128,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     limits: LimitsConfig = LimitsConfig()
     families: FamiliesConfig = FamiliesConfig()
     tombstone: float = 3600.0
+    privacy: str = "raw"
     shard: Shard = Shard()
 
 
@@ -192,6 +194,7 @@ def parse(text: str, name: str, environ: Mapping[str, str], read_file: Callable[
         limits=_limits(root.section("limits")),
         families=_families(root.section("families")),
         tombstone=root.get("tombstone", check.duration(), Config().tombstone),
+        privacy=root.get("privacy", privacy, Config().privacy),
     )
     root.close()
     problems.check()

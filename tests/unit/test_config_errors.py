@@ -6,7 +6,7 @@ import pytest
 
 from exporter.config import ConfigError, parse
 
-ROOT = "web, state_dir, meshes, stores, inventories, registry, host, gpu, limits, families, tombstone"
+ROOT = "web, state_dir, meshes, stores, inventories, registry, host, gpu, limits, families, tombstone, privacy"
 AUTH = "key, key_file, key_env, username, password, password_file, password_env, ca_file, tls_config"
 MESH = f"fleet, urls, interval, timeout, stale_after, {AUTH}"
 STORE = f"fleet, url, interval, timeout, stale_after, heartbeat_timeout, forget_after, {AUTH}"
@@ -32,6 +32,8 @@ def problems(text: str) -> list[str]:
 TABLE = {
     "root-unknown": ("webb: {}", f"webb: unknown key, expected one of {ROOT}; did you mean web? (r.yaml:1)"),
     "tombstone-zero": ("tombstone: 0", "tombstone: expected a duration greater than 0, got 0 (r.yaml:1)"),
+    "privacy-word": ("privacy: hide", "privacy: expected raw, hash or alias, got 'hide' (r.yaml:1)"),
+    "privacy-truth": ("privacy: true", "privacy: expected a string, got true (r.yaml:1)"),
     "shard-is-a-flag": ("shard: 0/2", f"shard: unknown key, expected one of {ROOT} (r.yaml:1)"),
     "web-file": ("web: {config_file: ''}", "web.config_file: expected a path, got '' (r.yaml:1)"),
     "merge": ("web: {<<: {}}", "web.<<: unknown key, expected one of listen_address, config_file (r.yaml:1)"),

@@ -38,6 +38,7 @@ LAYERS = {
     "slot": {"health", "isolate", "sources"},
     "poller": {"records", "sources", "state", "exposition", "health", "isolate", "plan", "slot"},
     "reload": {"config", "isolate", "records"},
+    "privacy": {"records", "sources"},
     "pages": {"exposition", "health"},
     "scrape": {"records", "families", "exposition", "collection"},
     "caps": set(),

@@ -92,6 +92,7 @@ FIXED: dict[str, dict[str, object]] = {
     "state_dir": {"state_dir": "/b"},
     "registry": {"registry": RegistryConfig(token=Secret("canary"))},
     "host": {"host": msgspec.structs.replace(Config().host, enabled=False)},
+    "privacy": {"privacy": "hash"},
     "gpu": {"gpu": msgspec.structs.replace(Config().gpu, enabled=False)},
 }
 
