@@ -15,7 +15,8 @@ Held = tuple[Registered, str]
 class Batch:
     """Takes requests; `beaten`, `changed`, `gone` and `new`, in the order of coming, are then what is to be written.
 
-    `beaten` are those that nothing but heartbeats have changed: their snapshot and its time.
+    `beaten` are those that nothing but heartbeats have changed: their snapshot and its time. `there` are all of those
+    asked for that there are then.
     `held` are those of the workers asked for that there are. `count` gives how many workers there are before the batch:
     of a client, or of None in all. There may be `most`, and `per_client` of each.
     """
@@ -23,7 +24,7 @@ class Batch:
     def __init__(
         self, held: Mapping[str, Held], count: Callable[[str | None], int], most: int, per_client: int
     ) -> None:
-        self._there = dict(held)
+        self.there = dict(held)
         self._count = count
         self._counts: dict[str | None, int] = {}
         self._most = most
@@ -41,7 +42,7 @@ class Batch:
             case Heartbeats(beats=beats):
                 return self._lack({beat.worker for beat in beats}, request.client) or self._all(beats, request, now)
             case event:
-                if event.worker not in self._there:
+                if event.worker not in self.there:
                     refused = self._lack({event.worker}, request.client)
                     if refused is not None:
                         return refused
@@ -54,16 +55,16 @@ class Batch:
 
     def _apply(self, event: Event, client: str, now: float) -> Registered:
         name = event.worker
-        was = self._there.get(name)
+        was = self.there.get(name)
         if was is None:
             worker = after(None, event, now)
-            self._there[name] = self.new[name] = (worker, client)
+            self.there[name] = self.new[name] = (worker, client)
             self._counts[None] = self._number(None) + 1
             self._counts[client] = self._number(client) + 1
             return worker
         worker = after(was[0], event, now)
         if worker is not was[0]:
-            self._there[name] = (worker, was[1])
+            self.there[name] = (worker, was[1])
             if name in self.new:
                 self.new[name] = (worker, was[1])
             elif isinstance(event, Heartbeat) and name not in self.changed:
@@ -74,7 +75,7 @@ class Batch:
         return worker
 
     def _part(self, name: str) -> Registered | None:
-        was = self._there.pop(name, None)
+        was = self.there.pop(name, None)
         if was is None:
             return None
         self._counts[None] = self._number(None) - 1
@@ -87,7 +88,7 @@ class Batch:
 
     def _lack(self, names: set[str], client: str) -> Refused | None:
         """Tell whether there is no room for those of the names that are new."""
-        new = len(names - self._there.keys())
+        new = len(names - self.there.keys())
         if not new:
             return None
         if self._number(client) + new > self._per_client:

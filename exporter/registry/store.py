@@ -10,6 +10,7 @@ from pathlib import Path
 from exporter import sqlite
 from exporter.records.registry import Registered
 from exporter.registry.batch import Batch, Held
+from exporter.registry.kept import Kept
 from exporter.registry.reader import Reader
 from exporter.registry.request import Accepted, Goodbye, Heartbeats, Outcome, Refused, Request
 from exporter.registry.rows import BEAT, COLUMNS, INSERT, SILENT, UPDATE, cells, registered
@@ -38,7 +39,14 @@ class RegistryStore:
     """
 
     def __init__(
-        self, path: Path, connection: sqlite3.Connection, reader: Reader, most: int, per_client: int, tries: int
+        self,
+        path: Path,
+        connection: sqlite3.Connection,
+        reader: Reader,
+        most: int,
+        per_client: int,
+        tries: int,
+        kept: Kept | None = None,
     ) -> None:
         self.path = path
         self._connection = connection
@@ -49,11 +57,19 @@ class RegistryStore:
         self._tries = tries
         self._identity = sqlite.identity(path)
         self._listened = float("-inf")
+        self._kept = Kept() if kept is None else kept
         self.heard = reader.heard()
 
     @classmethod
     def open(
-        cls, folder: Path, *, most: int, per_client: int, connect: Connect = connect, tries: int = TRIES
+        cls,
+        folder: Path,
+        *,
+        most: int,
+        per_client: int,
+        connect: Connect = connect,
+        tries: int = TRIES,
+        kept: Kept | None = None,
     ) -> RegistryStore:
         """Open the registry of a state directory, made where it is missing.
 
@@ -64,7 +80,7 @@ class RegistryStore:
         connection = open_registry(path, connect)
         reader = Reader(path, connect)
         try:
-            return cls(path, connection, reader, most, per_client, tries)
+            return cls(path, connection, reader, most, per_client, tries, kept)
         except RegistryError:
             reader.close()
             connection.close()
@@ -83,7 +99,9 @@ class RegistryStore:
         """
         with self._writing() as connection:
             names = {name for request in requests for name in _names(request)}
-            batch = Batch(self._held(list(names)), self._count, self._most, self._per_client)
+            held = self._kept.of(connection, names)
+            held |= self._held(list(names - held.keys()))
+            batch = Batch(held, self._count, self._most, self._per_client)
             outcomes = [batch.take(request, now) for request in requests]
             connection.executemany(UPDATE, [(*row[1:], row[0]) for row in map(cells, batch.changed.values())])
             connection.executemany(
@@ -94,6 +112,7 @@ class RegistryStore:
             connection.executemany(INSERT, [(*cells(worker), client) for worker, client in batch.new.values()])
             if not 0 <= now - self._listened < LISTENED:
                 self._listen(now)
+        self._kept.keep(names, batch.there)
         return outcomes
 
     def find(self, worker_id: str) -> Registered | None:
@@ -133,6 +152,7 @@ class RegistryStore:
             oldest = "SELECT worker_id FROM departed ORDER BY at DESC LIMIT -1 OFFSET ?"
             connection.execute(f"DELETE FROM departed WHERE worker_id IN ({oldest})", (self._most,))
             self._listen(now)
+        self._kept.keep(dropped, {})
         return len(dropped)
 
     def close(self) -> None:
@@ -145,8 +165,12 @@ class RegistryStore:
     def _writing(self) -> Iterator[sqlite3.Connection]:
         if sqlite.identity(self.path) != self._identity:
             raise RegistryError(sqlite.gone(self.path, KIND))
-        with explaining(self.path), sqlite.transaction(self._connection, self._tries):
-            yield self._connection
+        try:
+            with explaining(self.path), sqlite.transaction(self._connection, self._tries):
+                yield self._connection
+        except RegistryError:
+            self._kept.forget()
+            raise
 
     def _held(self, names: Sequence[str]) -> dict[str, Held]:
         """Those workers that there are, with their clients."""

@@ -28,16 +28,16 @@ from tests.real.rollcall import Rollcall
 from tests.real.web import WebServer, answers
 
 WORKERS, SILENT = 210, 100
-TIMEOUT, HOLD, KEEP = 5.0, 5.0, 12.0
+TIMEOUT, HOLD, KEEP = 5.0, 5.0, 28.0
 """Seconds after which a worker is silent, and `for` and `keep_firing_for` of RollcallWorkerUnknown."""
 
 VALUES: dict[str, Any] = {
     "records": {"run_settled": "1s"},
     "alerts": {
         "RollcallDown": {"for": "3s", "keep_firing_for": "2s"},
-        "RollcallSourceDown": {"for": "3s", "keep_firing_for": "10s"},
-        "RollcallWorkerUnknownMajority": {"for": "2s", "keep_firing_for": "14s"},
-        "RollcallNodeGone": {"for": "3s", "keep_firing_for": "5s"},
+        "RollcallSourceDown": {"for": "3s", "keep_firing_for": "30s"},
+        "RollcallWorkerUnknownMajority": {"for": "2s", "keep_firing_for": "30s"},
+        "RollcallNodeGone": {"for": "3s", "keep_firing_for": "25s"},
         "RollcallNodeFlapping": {"changes": 0, "for": "1s", "keep_firing_for": "1s"},
     },
 }

@@ -59,6 +59,7 @@ OF_TIME = tuple(
         *(
             "rollcall-runner: In this status: A",
             "rollcall-runner: Last heartbeat: A",
+            "rollcall-runner: What it held: [A-C]",
             "rollcall-runners: Runners: [CE]",
         ),
         *("rollcall-wakeable: What sleeps, and what wakes: [DE]", "rollcall-wakeable: Elapsed against promised: A"),

@@ -43,7 +43,7 @@ class Mesh:
 @contextmanager
 def exporting(folder: Path, mesh: Mesh) -> Iterator[Rollcall]:
     with WebServer(mesh) as console:
-        timing = {"interval": "100ms", "timeout": "2s", "stale_after": "1s"}
+        timing = {"interval": "100ms", "timeout": "2s", "stale_after": "3s"}
         tree = {
             "meshes": [{"fleet": "eu", "urls": [console.url], **timing}],
             "registry": {"fleet": "own"},
@@ -75,9 +75,13 @@ def available(rollcall: Rollcall) -> float | None:
 
 def assert_serving(rollcall: Rollcall) -> None:
     """It exposes what it reads, whatever its disk does."""
-    samples = rollcall.scrape()
-    assert samples.value("rollcall_source_up", fleet="eu") == 1
-    assert len(list(samples.find("rollcall_node_info", fleet="eu"))) == PEERS + 1
+
+    def look() -> bool:
+        samples = rollcall.scrape()
+        whole = len(list(samples.find("rollcall_node_info", fleet="eu"))) == PEERS + 1
+        return whole and samples.value("rollcall_source_up", fleet="eu") == 1
+
+    wait_until(look, "all nodes of a source that is up")
 
 
 @pytest.mark.promise(
@@ -157,7 +161,7 @@ def test_a_process_that_is_stopped(tmp_path: Path, measured: Measured) -> None:
         assert beat(rollcall, "w") == 200
         before = since(rollcall)
         rollcall.send(signal.SIGSTOP)
-        time.sleep(2.5)
+        time.sleep(4)
         began = time.monotonic()
         rollcall.send(signal.SIGCONT)
         wait_until(lambda: since(rollcall) == before, "the same as before")
