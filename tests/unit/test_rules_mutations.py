@@ -10,8 +10,6 @@ import shutil
 from pathlib import Path
 from typing import NamedTuple
 
-import pytest
-
 from exporter.config.duration import parse_duration
 from exporter.rules.render import rendered
 from exporter.rules.values import defaults
@@ -50,30 +48,23 @@ def failures_without(key: str, folder: Path) -> set[Failure]:
     return {Failure(test, alert, parse_duration(time), first == "]") for test, alert, time, first in found}
 
 
-@pytest.fixture(scope="module")
-def hasty(tmp_path_factory: pytest.TempPathFactory) -> set[Failure]:
-    """What fails where no alert waits."""
-    return failures_without("for", tmp_path_factory.mktemp("hasty"))
+def test_alerts_that_do_not_wait_are_seen(tmp_path: Path) -> None:
+    hasty = failures_without("for", tmp_path)
+    seen = {one.alert for one in hasty if one.empty and one.time < _waits(one.alert).get(one.test, 0.0)}
+    missed = sorted({*WAITING} - seen)
+    assert missed == [], "without `for`, no test that claims `waits` fails: expect nothing nearer to their firing"
 
 
-@pytest.fixture(scope="module")
-def fickle(tmp_path_factory: pytest.TempPathFactory) -> set[Failure]:
-    """What fails where no alert outlives its series."""
-    return failures_without("keep_firing_for", tmp_path_factory.mktemp("fickle"))
+def test_alerts_that_end_with_their_series_are_seen(tmp_path: Path) -> None:
+    fickle = failures_without("keep_firing_for", tmp_path)
+    seen = {one.alert for one in fickle if not one.empty and one.test in _claiming("restart", one.alert)}
+    missed = sorted({*KEPT} - seen)
+    assert missed == [], "without `keep_firing_for`, no test that claims `restart` fails: expect them in the gap"
 
 
-@pytest.mark.parametrize("alert", WAITING)
-def test_an_alert_that_does_not_wait_is_seen(alert: str, hasty: set[Failure]) -> None:
-    waits = {test: _first(test, alert) for test in _claiming("waits", alert)}
-    seen = [one for one in hasty if one.alert == alert and one.empty and one.time < waits.get(one.test, 0.0)]
-    assert seen, f"without `for`, no test that claims `waits` fails for {alert}: expect nothing nearer to its firing"
-
-
-@pytest.mark.parametrize("alert", KEPT)
-def test_an_alert_that_ends_with_its_series_is_seen(alert: str, fickle: set[Failure]) -> None:
-    restarts = _claiming("restart", alert)
-    seen = [one for one in fickle if one.alert == alert and not one.empty and one.test in restarts]
-    assert seen, f"without `keep_firing_for`, no test that claims `restart` fails for {alert}: expect it in the gap"
+def _waits(alert: str) -> dict[str, float]:
+    """When each test that claims `waits` first expects an alert."""
+    return {test: _first(test, alert) for test in _claiming("waits", alert)}
 
 
 def _claiming(case: str, alert: str) -> list[str]:
