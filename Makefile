@@ -29,6 +29,7 @@ lint: $(VENV)/test  ## Formatter, linter, types, stale generated files
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/python -m exporter.catalogue --check
+	$(BIN)/python -m exporter.config.reference --check
 	$(BIN)/python -m exporter.rules --check
 	$(BIN)/python -m grafana.build --check
 	$(BIN)/python -m tests.promises --check
@@ -40,6 +41,7 @@ format: $(VENV)/test
 
 generate: $(VENV)/test  ## Files that are made from code
 	$(BIN)/python -m exporter.catalogue
+	$(BIN)/python -m exporter.config.reference
 	$(BIN)/python -m exporter.rules
 	$(BIN)/python -m grafana.build
 	$(BIN)/python -m tests.bench.scaling
