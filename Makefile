@@ -3,13 +3,16 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run demo test again test-full lint format generate reliability bench clean
+.PHONY: run demo stack test again test-full lint format generate reliability bench clean
 
 run: $(VENV)/run  ## Serve metrics of this machine, and of a mesh or store on it
 	$(BIN)/rollcall serve $(ARGS)
 
 demo: $(VENV)/run  ## A simulated fleet, and an exporter that polls it
 	$(BIN)/python -m exporter.demo $(ARGS)
+
+stack: $(VENV)/run  ## The same with Debian's Prometheus and Alertmanager, as plain processes (no container engine)
+	$(BIN)/python -m exporter.demo.stack $(ARGS)
 
 test: $(VENV)/test tests/.set-up  ## Everything: lint, generated files, unit, golden, real Prometheus, Alertmanager, store
 	$(MAKE) lint

@@ -82,8 +82,9 @@ CREDENTIALS = (
 PARTS = (
     Part(
         "The exporter",
-        "`web.listen_address` and `state_dir` are overridden by `--web.listen-address` and `--state.dir`. They and "
-        "`registry`, `host` and `gpu` take a restart; the rest is followed by a reload.",
+        "`web.listen_address`, `web.config_file` and `state_dir` are overridden by `--web.listen-address`, "
+        "`--web.config.file` and `--state.dir`. A reload follows all that changed, but for these three, `privacy`, "
+        "`registry`, `host` and `gpu`, which take a restart.",
         ("",),
         Config,
         (
