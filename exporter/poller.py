@@ -50,7 +50,8 @@ class Poller:
 
     Readings go to an inbox; the publisher empties it whenever there is something, so that what arrives meanwhile is
     judged together. What a fleet's judgement changes is in the `ledger` before it is published. `clock` is monotonic,
-    `wall` gives Unix time. `snapshot` and `evidence`, by fleet, are immutable, and replaced by the publisher.
+    `wall` gives Unix time. `snapshot`, `evidence` by fleet, and `shown`, the tables of the snapshot by slice, are
+    immutable, and replaced by the publisher.
     """
 
     def __init__(
@@ -76,7 +77,7 @@ class Poller:
         self._begun: dict[str, float] = {}
         self._tried = not self._slots
         self._waiting: set[str] = set()
-        self._shown: dict[str, Tables] = {}
+        self.shown: Mapping[str, Tables] = {}
         self._left_out: dict[str, LeftOut] = {}
         self._publisher = Thread(target=self._publish_for_ever, name="publisher", daemon=True)
         self.snapshot: Snapshot = exposition.publish({})
@@ -176,7 +177,7 @@ class Poller:
         self._ledger.rescope(plan.scopes, plan.retention, wall)
         if plan.exposition is not None:
             self._exposition = plan.exposition
-            self._expose(self._shown, self._left_out)
+            self._expose(self.shown, self._left_out)
         fleets: dict[str, Fleet] = {}
         for name, terms in plan.terms.items():
             fleets[name] = self._fleets.get(name) or Fleet.under(name, terms, self._ledger.recall(name))
@@ -242,8 +243,8 @@ class Poller:
 
     def _expose(self, slices: Mapping[str, Tables | None], left_out: Mapping[str, LeftOut]) -> None:
         """Publish slices together; where one cannot be rendered, the others without it."""
-        self._shown = {name: tables for name, tables in {**self._shown, **slices}.items() if tables is not None}
-        self._left_out = {name: each for name, each in {**self._left_out, **left_out}.items() if name in self._shown}
+        self.shown = {name: tables for name, tables in {**self.shown, **slices}.items() if tables is not None}
+        self._left_out = {name: each for name, each in {**self._left_out, **left_out}.items() if name in self.shown}
         together = isolated("exposition", lambda: self._exposition.publish(slices, left_out), self._clock)
         if together.value is not None:
             self.snapshot = together.value

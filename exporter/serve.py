@@ -20,7 +20,8 @@ from exporter.explain.worker_lookup import WorkerLookup
 from exporter.families import LIVE
 from exporter.http_protocol import Protocol
 from exporter.loopback import is_loopback
-from exporter.pages.landing import landing
+from exporter.overview import Overviews
+from exporter.pages.site import Site
 from exporter.plan import Plan, Sources, exposition, planned, wanted
 from exporter.poller import Poller
 from exporter.privacy.concealed import Concealed
@@ -125,10 +126,11 @@ class Exporter:
             "nodes": Lookup(lambda: self._poller.evidence, time.monotonic, time.time),
             "workers": WorkerLookup(lambda: self._poller.evidence, time.monotonic, time.time),
         }
+        overview = Overviews(lambda: self._poller.shown, lambda: self._poller.health, time.time)
         served = application(
             self._scrape,
             self._poller.turning,
-            lambda: landing(self._poller.health),
+            Site(overview, explain),
             explain,
             mounts=self._registry.mounts if self._registry else {},
             local=self._local,

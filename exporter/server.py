@@ -1,4 +1,4 @@
-"""HTTP: /metrics, health, readiness, the landing page, and why a node or a worker is as it is."""
+"""HTTP: /metrics, health, readiness, the pages, and why a node or a worker is as it is."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl
 
 import uvicorn
 
-from exporter.asgi import ASGIApp, Receive, Scope, Send
+from exporter.asgi import ASGIApp, Pages, Receive, Scope, Send, answer
 from exporter.bounded import Bounded, BusyError
 from exporter.exposition import accepts_gzip, negotiate
 from exporter.http_protocol import READING, Protocol
@@ -41,12 +41,8 @@ EXPLAINED = 4
 EXPLANATIONS = "/api/v1/"
 """What the paths of explanations begin with; what they are of follows, and a name, which may hold any character."""
 
+EXPLAINING = ((b"content-type", b"application/json"), (b"x-content-type-options", b"nosniff"))
 PLAIN = (b"content-type", b"text/plain; charset=utf-8")
-
-LANDING = (
-    (b"content-type", b"text/html; charset=utf-8"),
-    (b"content-security-policy", b"default-src 'none'; style-src 'unsafe-inline'"),
-)
 
 HANDSHAKE = 5.0
 """Seconds within which a client must have ended the TLS handshake."""
@@ -108,14 +104,14 @@ class Server(uvicorn.Server):
 def application(
     scrape: Scrape,
     ready: Callable[[], bool],
-    page: Callable[[], str],
+    site: Pages,
     explain: Mapping[str, Explain],
     *,
     mounts: Mapping[str, ASGIApp] | None = None,
     local: bool = False,
     reload: Reload | None = None,
 ) -> ASGIApp:
-    """The ASGI application; `ready` tells whether the poller turns, `page` renders the landing page.
+    """The ASGI application; `ready` tells whether the poller turns, `site` has the pages.
 
     `explain` has what explains `nodes` and `workers`, by the part of the path that names them; `mounts` what else is
     served, by the start of the path. A `local` server, on loopback, shows pages only to who calls it so.
@@ -123,7 +119,7 @@ def application(
     Whoever reaches it may have it `reload`, where it can: it follows the file that it was started with, and no other.
     """
     mounted = tuple((mounts or {}).items())
-    pages = _pages(ready, page, explain)
+    pages = _pages(ready, site, explain)
 
     async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
         # uvicorn logs a traceback of whatever is raised.
@@ -138,7 +134,7 @@ def application(
                 await _send(send, 405, [(b"allow", ", ".join(READING).encode()), (b"content-length", b"0")], [])
             elif scope["path"] == "/metrics":
                 await _metrics(scrape, scope, send)
-            elif local and _is_page(scope["path"]) and not names_loopback(_host(scope)):
+            elif local and _is_page(site, scope["path"]) and not names_loopback(_host(scope)):
                 await _text(send, 403, "Expected localhost or a loopback address as Host.\n")
             else:
                 await pages(scope, receive, send)
@@ -146,22 +142,22 @@ def application(
     return dispatch
 
 
-def _is_page(path: str) -> bool:
-    return path == "/" or path.startswith("/api/")
+def _is_page(site: Pages, path: str) -> bool:
+    return site.has(path) or path.startswith("/api/")
 
 
 def _host(scope: Scope) -> bytes:
     return next((text for name, text in scope["headers"] if name == b"host"), b"")
 
 
-def _pages(ready: Callable[[], bool], page: Callable[[], str], explain: Mapping[str, Explain]) -> ASGIApp:
+def _pages(ready: Callable[[], bool], site: Pages, explain: Mapping[str, Explain]) -> ASGIApp:
     threads = Bounded(EXPLAINED, "explain")
 
-    async def pages(scope: Scope, _receive: Receive, send: Send) -> None:
+    async def pages(scope: Scope, receive: Receive, send: Send) -> None:
         path = scope["path"]
         kind, slash, name = path.removeprefix(EXPLANATIONS).partition("/")
-        if path == "/":
-            await _text(send, 200, page(), LANDING)
+        if site.has(path):
+            await site(scope, receive, send)
         elif path == "/-/healthy":
             await _text(send, 200, "Rollcall is healthy.\n")
         elif path == "/-/ready" and ready():
@@ -169,23 +165,21 @@ def _pages(ready: Callable[[], bool], page: Callable[[], str], explain: Mapping[
         elif path == "/-/ready":
             await _text(send, 503, "Rollcall is not ready: the poller does not turn.\n")
         elif path.startswith(EXPLANATIONS) and slash and kind in explain:
-            await _whole(send, *await _explained(threads, explain[kind], name, scope["query_string"]))
+            status, body = await _explained(threads, explain[kind], name, scope["query_string"])
+            await answer(send, status, EXPLAINING, body)
         else:
             await _text(send, 404, "There is nothing here.\n")
 
     return pages
 
 
-async def _explained(
-    threads: Bounded, explain: Explain, name: str, query: bytes
-) -> tuple[int, bytes, list[tuple[bytes, bytes]]]:
-    """Give status, body and headers of an explanation."""
+async def _explained(threads: Bounded, explain: Explain, name: str, query: bytes) -> tuple[int, bytes]:
+    """Give status and body of an explanation."""
     fleet = dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True)).get("fleet")
     try:
-        status, body = await threads.call(explain, name, fleet)
+        return await threads.call(explain, name, fleet)
     except BusyError:
-        status, body = 503, b'{"error": "%d explanations are under way: ask again"}\n' % EXPLAINED
-    return status, body, [(b"content-type", b"application/json"), (b"x-content-type-options", b"nosniff")]
+        return 503, b'{"error": "%d explanations are under way: ask again"}\n' % EXPLAINED
 
 
 async def _reload(reload: Reload, scope: Scope, send: Send) -> None:
@@ -196,14 +190,7 @@ async def _reload(reload: Reload, scope: Scope, send: Send) -> None:
 
 
 async def _text(send: Send, status: int, text: str, headers: Sequence[tuple[bytes, bytes]] = (PLAIN,)) -> None:
-    await _whole(send, status, text.encode(), headers)
-
-
-async def _whole(send: Send, status: int, body: bytes, headers: Sequence[tuple[bytes, bytes]]) -> None:
-    """Send an answer that is over once it is written: who has read it all may ask the next thing at once."""
-    fields = [*headers, (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": status, "headers": fields})
-    await send({"type": "http.response.body", "body": body})
+    await answer(send, status, headers, text.encode())
 
 
 async def _metrics(scrape: Scrape, scope: Scope, send: Send) -> None:

@@ -28,12 +28,16 @@ def explanation(said: NodeEvidence, coloured: bool = False) -> str:
     words = [said.state, said.standing or ""] if said.state else [_absence(said)]
     states = [paint(short(word)) for word in words]
     lines = [f"{called} of fleet {short(said.fleet)}: {', '.join(states)}", ""]
-    lines += facts(_facts(said))
+    lines += facts(node_facts(said))
     if said.views:
-        rows = [[_mark(view), *map(printable, _cells(view))] for view in said.views]
-        lines += ["", *table([list(HEADINGS), *rows], paint)]
+        lines += ["", *table([list(HEADINGS), *view_rows(said)], paint)]
         lines += ["", "* the view that stands; a stale one does not count"]
     return "\n".join(line.rstrip() for line in lines)
+
+
+def view_rows(said: NodeEvidence) -> list[list[str]]:
+    """The cells of each view of a node, under `HEADINGS`."""
+    return [[_mark(view), *map(printable, _cells(view))] for view in said.views]
 
 
 def unexplained(said: Unexplained) -> str:
@@ -53,7 +57,8 @@ def _absence(said: NodeEvidence) -> str:
     return "gone" if said.present is False else "stale"
 
 
-def _facts(said: NodeEvidence) -> Iterator[tuple[str, str]]:
+def node_facts(said: NodeEvidence) -> Iterator[tuple[str, str]]:
+    """What is known of a node, each with its name; empty text where it is not said."""
     if said.state is None:
         told = said.present is False
         yield "why", "no fresh view lists it, and it was there until a moment ago" if told else "no fresh view lists it"

@@ -20,6 +20,8 @@ COLOURS = {
 
 HEADINGS = ("", "evidence", "at", "age", "")
 
+TRANSITIONS = ("at", "from", "to")
+
 NAMES = {
     "heartbeat": "heartbeat",
     "dequeue": "dequeue",
@@ -35,15 +37,25 @@ def worker_explanation(said: WorkerEvidence, coloured: bool = False) -> str:
     paint = Paint(COLOURS) if coloured else PLAIN
     called = short(said.worker) if said.host is None else f"{short(said.worker)} ({short(said.host)})"
     lines = [f"{called} of fleet {short(said.fleet)}: {paint(short(said.status or _absence(said)))}", ""]
-    lines += facts(_facts(said))
+    lines += facts(worker_facts(said))
     if said.signs:
-        lines += ["", *table([HEADINGS, *map(_row, said.signs)], PLAIN)]
+        lines += ["", *table([HEADINGS, *sign_rows(said)], PLAIN)]
         lines += ["", "* the newest evidence of life; ages are those at the read, on the store's clock"]
     if said.transitions_since is not None:
         lines += ["", f"changes of status known{since(said.transitions_since, said.at)}:"]
-        rows = [[moment(each.at) or "?", *map(_status, (each.origin, each.target))] for each in said.transitions]
-        lines += table([("at", "from", "to"), *rows], PLAIN) if rows else ["none"]
+        rows = transition_rows(said)
+        lines += table([TRANSITIONS, *rows], PLAIN) if rows else ["none"]
     return "\n".join(line.rstrip() for line in lines)
+
+
+def sign_rows(said: WorkerEvidence) -> list[list[str]]:
+    """The cells of each sign of life, under `HEADINGS`."""
+    return [_row(sign) for sign in said.signs]
+
+
+def transition_rows(said: WorkerEvidence) -> list[list[str]]:
+    """The cells of each change of status, under `TRANSITIONS`."""
+    return [[moment(each.at) or "?", *map(_status, (each.origin, each.target))] for each in said.transitions]
 
 
 def unknown_worker(said: UnknownWorker) -> str:
@@ -67,7 +79,8 @@ def _absence(said: WorkerEvidence) -> str:
     return "unlisted" if said.fresh else "stale"
 
 
-def _facts(said: WorkerEvidence) -> Iterator[tuple[str, str]]:
+def worker_facts(said: WorkerEvidence) -> Iterator[tuple[str, str]]:
+    """What is known of a worker, each with its name; empty text where it is not said."""
     if said.status is None:
         yield "why", _why(said)
     else:

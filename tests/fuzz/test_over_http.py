@@ -34,7 +34,7 @@ from tests.fuzz.test_mesh_payloads import CAPTURES, KEYS
 from tests.fuzz.test_store_payloads import KEYS as STORE_KEYS
 from tests.fuzz.test_store_payloads import SECOND, answering
 from tests.golden.texts import Samples, samples
-from tests.unit.asgi import ask
+from tests.unit.asgi import OnePage, ask
 from tests.unit.loopback import Loopback, Peer, answer
 
 READS = "rollcall_source_reads_total"
@@ -84,7 +84,7 @@ class Exporter:
         fleets = {source.fleet: Fleet(source.fleet, WorkerRules(), Limits()) for source in sources}
         self.poller = Poller(sources, fleets, Exposition(POLLED, 10**6))
         scrape = Scrape(lambda: self.poller.snapshot, Collection([], 1.0, lambda name, message: None), LIVE)
-        self._app = application(scrape, self.poller.turning, lambda: "", {"nodes": lambda name, fleet: (404, b"{}\n")})
+        self._app = application(scrape, self.poller.turning, OnePage(), {"nodes": lambda name, fleet: (404, b"{}\n")})
 
     def scrape(self, form: Format = Format.OPENMETRICS, encoding: str = "identity") -> bytes:
         """Ask for the metrics, which must answer 200."""

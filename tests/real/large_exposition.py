@@ -16,6 +16,7 @@ from exporter.exposition.snapshot import Shown
 from exporter.families import LIVE
 from exporter.scrape import Scrape
 from exporter.server import application, listen, run
+from tests.unit.asgi import OnePage
 
 LINES = 256
 DISTINCT = 100
@@ -50,7 +51,7 @@ def main(megabytes: int) -> None:
     listener = listen("127.0.0.1", 0)
     sys.stdout.write(f"http://127.0.0.1:{listener.getsockname()[1]}\n")
     sys.stdout.flush()
-    run(application(scrape, lambda: True, lambda: "", {}), listener)
+    run(application(scrape, lambda: True, OnePage(), {}), listener)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any, NamedTuple
 
-from exporter.asgi import ASGIApp
+from exporter.asgi import ASGIApp, Receive, Scope, Send, answer
 
 
 class Answered(NamedTuple):
@@ -45,3 +45,15 @@ def ask(app: ASGIApp, path: str, method: str = "GET", body: bytes = b"", **heade
     start = sent[0]
     found = {name.decode(): text.decode("latin-1") for name, text in start["headers"]}
     return Answered(start["status"], found, b"".join(message.get("body", b"") for message in sent[1:]))
+
+
+class OnePage:
+    """A site that has nothing but `/`, which says `page`."""
+
+    def has(self, path: str) -> bool:
+        """Tell whether it answers at a path."""
+        return path == "/"
+
+    async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
+        """Answer."""
+        await answer(send, 200, [(b"content-type", b"text/html")], b"page")

@@ -23,7 +23,7 @@ from exporter.records.reading import MeshReading, Sighting, StoreReading
 from exporter.scrape import Scrape
 from exporter.server import EXPLAINED, Explain, application
 from exporter.sources.source import SourceError
-from tests.unit.asgi import ask
+from tests.unit.asgi import OnePage, ask
 from tests.unit.test_poller import Clock, Scripted, mesh, polling, samples, soon
 
 
@@ -70,7 +70,7 @@ def served(status: int = 200, slow: Explain | None = None) -> tuple[ASGIApp, lis
     answer = slow or quick
     snapshot = Exposition(POLLED, 10**6).publish({})
     scrape = Scrape(lambda: snapshot, Collection([], 1.0, lambda *_: None, time.monotonic), LIVE)
-    return application(scrape, lambda: True, lambda: "", {"nodes": answer, "workers": answer}), asked
+    return application(scrape, lambda: True, OnePage(), {"nodes": answer, "workers": answer}), asked
 
 
 @pytest.mark.parametrize(

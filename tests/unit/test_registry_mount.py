@@ -20,7 +20,7 @@ from exporter.plan import terms
 from exporter.scrape import Scrape
 from exporter.server import application
 from exporter.sources.source import Deadline
-from tests.unit.asgi import ask
+from tests.unit.asgi import OnePage, ask
 
 EVERYWHERE = Address("0.0.0.0", 10470)
 
@@ -45,7 +45,7 @@ def served(registry: Registry | None, *, local: bool = True) -> ASGIApp:
     scrape = Scrape(lambda: snapshot, collection, LIVE, registry.tables if registry else dict)
     mounts = registry.mounts if registry else {}
     explain = {"nodes": lambda name, fleet: (404, b"{}\n")}
-    return application(scrape, lambda: True, lambda: "page", explain, mounts=mounts, local=local)
+    return application(scrape, lambda: True, OnePage(), explain, mounts=mounts, local=local)
 
 
 ON = {

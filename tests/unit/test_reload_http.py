@@ -10,7 +10,7 @@ from exporter.exposition import Exposition
 from exporter.families import LIVE, POLLED
 from exporter.scrape import Scrape
 from exporter.server import Reload, application
-from tests.unit.asgi import ask
+from tests.unit.asgi import OnePage, ask
 
 PATH = "/-/reload"
 
@@ -18,7 +18,7 @@ PATH = "/-/reload"
 def served(reload: Reload | None, *, local: bool = True) -> ASGIApp:
     snapshot = Exposition(POLLED, 10**6).publish({})
     scrape = Scrape(lambda: snapshot, Collection((), 1.0, lambda name, message: None), LIVE)
-    return application(scrape, lambda: True, lambda: "page", {}, local=local, reload=reload)
+    return application(scrape, lambda: True, OnePage(), {}, local=local, reload=reload)
 
 
 class Counted:

@@ -17,16 +17,13 @@ from exporter.asgi import ASGIApp, Receive, Scope, Send
 from exporter.collection import Collection
 from exporter.exposition import Exposition, Format
 from exporter.families import LIVE, POLLED
-from exporter.health import SourceHealth
 from exporter.http_protocol import Protocol
-from exporter.pages.landing import landing
 from exporter.records import Host, Store
 from exporter.records.table import Tables
 from exporter.scrape import Scrape
 from exporter.server import PIECE, application, configure, gathered, listen
 from exporter.sources.collector import Collector, CollectorError
-from exporter.sources.source import Pace
-from tests.unit.asgi import ask
+from tests.unit.asgi import OnePage, ask
 
 TEXT = Format.TEXT.value
 
@@ -47,7 +44,7 @@ def make(
     snapshot = Exposition(POLLED, 10**9).publish({"a": tables})
     collection = Collection(collectors, timeout, lambda name, message: log.append(f"{name}: {message}"))
     scrape = Scrape(lambda: snapshot, collection, LIVE)
-    return application(scrape, lambda: ready, lambda: landing([]), {"nodes": lambda name, fleet: (404, b"{}\n")}), log
+    return application(scrape, lambda: ready, OnePage(), {"nodes": lambda name, fleet: (404, b"{}\n")}), log
 
 
 def test_metrics_in_both_formats_and_compressed() -> None:
@@ -130,20 +127,6 @@ def test_health_readiness_and_the_rest() -> None:
     stuck, _ = make(ready=False)
     assert (ask(stuck, "/-/healthy").status, ask(stuck, "/-/ready").status) == (200, 503)
     assert ask(app, "/nothing").status == 404
-
-
-def test_the_landing_page_names_the_sources_and_escapes_them() -> None:
-    class Source:
-        fleet, name, kind, pace = "<b>eu</b>", 'gpu"1:3131', "mesh-llm", Pace(5, 3, 15)
-
-    page = landing([SourceHealth(Source())])  # type: ignore[arg-type]
-    assert "&lt;b&gt;eu&lt;/b&gt;" in page
-    assert "not read yet" in page
-    assert 'href="/metrics"' in page
-    app, _ = make()
-    answer = ask(app, "/")
-    assert "default-src 'none'" in answer.headers["content-security-policy"]
-    assert b"No source has answered yet" in answer.body
 
 
 SIZE = 2**25

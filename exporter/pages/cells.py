@@ -1,0 +1,187 @@
+"""What a cell of a page's table says: text, what it looks like, where it leads, and what it says more exactly."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+from exporter.explain.terminal import moment, span
+from exporter.overview import NodeRow, SourceRow, WakeableRow, WorkerRow
+
+NOTHING = "–"
+"""What is shown where nothing is said."""
+
+SHOWN = 3
+"""Models that a cell names; the others are counted."""
+
+MEANING = {
+    "silent": "no sign of life for longer than heartbeat_timeout",
+    "heartbeat_only": "alive, but never asked for work",
+    "attempt_timeout": "alive, but the store gave up on its attempt",
+    "attempt_unresponsive": "alive, but the store gave up on its attempt",
+    "attempt_flagged": "alive, but the store gave up on its attempt",
+    "unrecognised": "the store said something that is no status",
+}
+"""Why a worker is unknown, in words."""
+
+
+class Cell(NamedTuple):
+    """`badge` is the state that it is coloured by, `href` where it leads, `title` the same more exactly."""
+
+    text: str
+    badge: str = ""
+    href: str = ""
+    title: str = ""
+    number: bool = False
+    below: str = ""
+
+
+class Column(NamedTuple):
+    """A column: its heading, the field that it is sorted by, and how a row's cell is made at a time."""
+
+    title: str
+    field: str
+    cell: Callable[[Any, float], Cell]
+
+
+def ago(at: float | None, now: float) -> Cell:
+    """How long ago something was."""
+    if at is None:
+        return Cell(NOTHING)
+    return Cell(span(max(0.0, now - at)), title=moment(at) or "", number=True)
+
+
+def lasting(seconds: float | None) -> Cell:
+    """A length of time."""
+    return Cell(NOTHING) if seconds is None else Cell(span(seconds), number=True)
+
+
+def size(number: float | None) -> Cell:
+    """Bytes, in units of 10^9 as mesh-llm counts memory."""
+    if number is None:
+        return Cell(NOTHING)
+    return Cell(f"{number / 1e9:.1f} GB" if number < 1e11 else f"{number / 1e9:.0f} GB", number=True)
+
+
+def share(ratio: float | None, detail: str = "") -> Cell:
+    """A ratio as per cent."""
+    return Cell(NOTHING) if ratio is None else Cell(f"{100 * ratio:.0f} %", number=True, title=detail)
+
+
+def few(names: tuple[str, ...]) -> Cell:
+    """Some names, and how many more there are."""
+    if not names:
+        return Cell(NOTHING)
+    more = f" +{len(names) - SHOWN}" if len(names) > SHOWN else ""
+    return Cell(", ".join(names[:SHOWN]) + more, title="\n".join(names) if more else "")
+
+
+def _said(text: str | None, title: str = "") -> Cell:
+    return Cell(text or NOTHING, title=title)
+
+
+def _linked(kind: str, fleet: str, name: str, shown: str, below: str = "") -> Cell:
+    return Cell(shown, href=f"/{kind}/{quote(name, safe='')}?fleet={quote(fleet, safe='')}", below=below)
+
+
+def _node(row: NodeRow, _: float) -> Cell:
+    name = row.hostname or row.node
+    return _linked("nodes", row.fleet, row.node, name, row.node[:12] if row.hostname else "")
+
+
+def _state(row: NodeRow, _: float) -> Cell:
+    why = f"rule: {row.reason}" if row.reason else "it left a moment ago"
+    reported = f"; its own word is {row.reported}" if row.reported else ""
+    return Cell(row.state, badge=row.state, title=why + reported)
+
+
+def _standing(row: NodeRow, _: float) -> Cell:
+    badge = row.standing if row.standing in ("unconfirmed", "ghost") else ""
+    differ = f", {row.disagree} differ" if row.disagree else ""
+    return Cell((row.standing or NOTHING) + differ, badge=badge or "", title=f"basis: {row.basis}" if row.basis else "")
+
+
+def _status(row: WorkerRow, _: float) -> Cell:
+    reported = f"its store says {row.reported}" if row.reported else ""
+    return Cell(row.status, badge=row.status, title=reported)
+
+
+def _why(row: WorkerRow, _: float) -> Cell:
+    kinds = ", ".join(row.inconsistencies)
+    text = ", ".join(filter(None, (row.reason if row.status == "unknown" else "", kinds)))
+    return _said(text, MEANING.get(row.reason or "", ""))
+
+
+def _holds(row: WorkerRow, _: float) -> Cell:
+    return Cell(row.rollout or NOTHING, below=row.attempt or "")
+
+
+def _memory(row: WorkerRow, _: float) -> Cell:
+    used, total = row.memory_used_bytes, row.memory_total_bytes
+    if used is None or not total:
+        return size(used)
+    return share(used / total, f"{size(used).text} of {size(total).text}")
+
+
+def _asleep(row: WakeableRow, _: float) -> Cell:
+    late = row.rank == 0
+    return Cell(row.state or "not said", badge="overdue" if late else row.state, title="later than promised" * late)
+
+
+def _read(row: SourceRow, _: float) -> Cell:
+    return Cell(row.result or "not read yet", badge="up" if row.up else "down" if row.result else "")
+
+
+FLEET = Column("Fleet", "fleet", lambda row, _: Cell(row.fleet))
+SINCE = Column("For", "since", lambda row, now: ago(row.since, now))
+MODELS = Column("Models", "models", lambda row, _: few(row.models))
+VRAM = Column("VRAM", "vram_bytes", lambda row, _: size(row.vram_bytes))
+
+COLUMNS: dict[str, tuple[Column, ...]] = {
+    "nodes": (
+        Column("Node", "hostname", _node),
+        Column("State", "state", _state),
+        SINCE,
+        FLEET,
+        Column("Standing", "standing", _standing),
+        Column("Role", "role", lambda row, _: _said(row.role)),
+        MODELS,
+        VRAM,
+        Column("Version", "version", lambda row, _: _said(row.version)),
+    ),
+    "workers": (
+        Column("Worker", "worker", lambda row, _: _linked("workers", row.fleet, row.worker, row.worker)),
+        Column("Status", "status", _status),
+        SINCE,
+        Column("Why", "reason", _why),
+        FLEET,
+        Column("Holds", "rollout", _holds),
+        Column("Heartbeat", "last_heartbeat", lambda row, now: ago(row.last_heartbeat, now)),
+        Column("CPU", "cpu_usage_ratio", lambda row, _: share(row.cpu_usage_ratio)),
+        Column("Memory", "memory_used_bytes", _memory),
+        Column("Host", "host", lambda row, _: _said(row.host)),
+    ),
+    "wakeable": (
+        Column("Capacity", "logical_id", lambda row, _: Cell(row.logical_id)),
+        Column("State", "state", _asleep),
+        SINCE,
+        FLEET,
+        Column("Provider", "provider", lambda row, _: _said(row.provider)),
+        MODELS,
+        VRAM,
+        Column("Promised", "wake_eta_seconds", lambda row, _: lasting(row.wake_eta_seconds)),
+        Column("Took", "wake_duration_seconds", lambda row, _: lasting(row.wake_duration_seconds)),
+        Column("Becomes", "becomes", lambda row, _: _said(row.becomes)),
+    ),
+    "sources": (
+        Column("Source", "source", lambda row, _: Cell(row.source)),
+        Column("Last read", "result", _read),
+        Column("Last success", "last_success", lambda row, now: ago(row.last_success, now)),
+        FLEET,
+        Column("Kind", "kind", lambda row, _: Cell(row.kind)),
+        Column("Took", "read_duration_seconds", lambda row, _: lasting(row.read_duration_seconds)),
+        Column("Not understood", "drift", lambda row, _: few(row.drift)),
+    ),
+}
+"""The columns of each table of an overview."""
