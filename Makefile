@@ -14,15 +14,15 @@ demo: $(VENV)/run  ## A simulated fleet, and an exporter that polls it
 stack: $(VENV)/run  ## The same with Debian's Prometheus and Alertmanager, as plain processes (no container engine)
 	$(BIN)/python -m exporter.demo.stack $(ARGS)
 
-test: $(VENV)/test tests/.set-up  ## Everything: lint, generated files, unit, golden, real Prometheus, Alertmanager, store
+test: $(VENV)/test tests/.set-up  ## Everything: lint, generated files, unit, golden, browser, real Prometheus, Alertmanager, store
 	$(MAKE) lint
 	$(BIN)/python -m pytest -n 2 tests/fuzz tests/golden tests/unit $(ARGS)
-	$(BIN)/python -m pytest -n 3 --dist loadfile tests/real $(ARGS) || $(MAKE) again
+	$(BIN)/python -m pytest -n 3 --dist loadfile tests/browser tests/real $(ARGS) || $(MAKE) again
 
 # Real processes on a machine that is busy with others may take longer than any test expects.
 again:  ## What has failed beside other tests has to pass alone; a second failure is one
 	@echo "=== Some tests with real processes failed beside others: these again, alone ==="
-	$(BIN)/python -m pytest --last-failed --last-failed-no-failures none tests/real $(ARGS)
+	$(BIN)/python -m pytest --last-failed --last-failed-no-failures none tests/browser tests/real $(ARGS)
 
 test-full: $(VENV)/test tests/.set-up  ## The same with full counts and full-length scenarios
 	ROLLCALL_FULL=1 ROLLCALL_EXAMPLES=$${ROLLCALL_EXAMPLES:-3000} $(BIN)/python -m pytest --timeout=1200 $(ARGS)
@@ -72,6 +72,6 @@ $(VENV)/test: pyproject.toml
 	$(BIN)/python -m pip install -qq --disable-pip-version-check --editable '.[test]'
 	@touch $@ $(VENV)/run
 
-tests/.set-up: tests/set_up.sh tests/grafana/package-lock.json
+tests/.set-up: tests/set_up.sh tests/grafana/package-lock.json tests/browser/package-lock.json
 	PYTHON="$(PYTHON)" sh tests/set_up.sh components .cache
 	@touch $@

