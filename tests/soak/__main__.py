@@ -73,7 +73,10 @@ def main() -> int:
     parser.add_argument("--every", type=float, default=5.0, help="seconds between two scrapes of a job")
     parser.add_argument("--json", type=Path, help="also write the figures here")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="rollcall-soak-") as folder, World(Path(folder), options.every, 1.0) as world:
+    with (
+        tempfile.TemporaryDirectory(prefix="rollcall-soak-") as folder,
+        World(Path(folder), options.every, 1.0) as world,
+    ):
         report = soak(world, minutes=options.minutes, hold=HOLD, every=options.every)
     text = msgspec.json.format(msgspec.json.encode(report)).decode() + "\n"
     sys.stdout.write(text)

@@ -136,7 +136,7 @@ def _pipelined(clients: list[socket.socket], _: float) -> bool:
 
 def _garbage(clients: list[socket.socket], _: float) -> bool:
     answered = 0
-    for client, piece in zip(clients, itertools.cycle(GARBAGE)):  # noqa: B905
+    for client, piece in zip(clients, itertools.cycle(GARBAGE)):
         with contextlib.suppress(OSError):
             client.settimeout(0.2)
             client.sendall(piece)

@@ -29,7 +29,7 @@ REFUSED = ("duplicate_timestamp", "out_of_order", "out_of_bounds")
 class Taken(msgspec.Struct):
     """What one Prometheus took in: scrapes, those that failed, and the seconds that they took.
 
-    `refused` are samples and log lines about duplicates and order, `broken_rules` are rules that could not be evaluated.
+    `refused` are samples and log lines about duplicates and order, `broken_rules` evaluations of rules that failed.
     """
 
     version: str
