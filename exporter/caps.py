@@ -146,6 +146,14 @@ async def busy(_scope: Any, _receive: Any, send: Callable[[Message], Any]) -> No
     await send({"type": "http.response.body", "body": BUSY})
 
 
+def claim_files() -> None:
+    """Have as many open files as the process may: the limit that shells and services begin with is often 1,024."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    # macOS has a hard limit of infinity, and takes none beyond that of its kernel.
+    with suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
 def _files() -> int:
     """How many files the process may have open."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
