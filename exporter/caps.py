@@ -105,6 +105,8 @@ class Capped(HttpToolsProtocol):
     ) -> None:
         """Run an application until its client is gone: uvicorn has it make the whole answer, and drops it."""
 
+        later: asyncio.TimerHandle | None = None
+
         def look() -> None:
             nonlocal later
             if self._is_full():
