@@ -19,7 +19,7 @@ from pathlib import Path
 import msgspec
 
 from tests.real.process import wait_until
-from tests.soak.faults import Fault, every_fault
+from tests.soak.faults import every_fault
 from tests.soak.report import Report, Watch, course, taken, tracebacks
 from tests.soak.world import World
 
@@ -28,17 +28,20 @@ HOLD = 3.0
 
 
 def soak(world: World, *, minutes: float, hold: float, every: float, seed: int = 1) -> Report:
-    """Have each fault in turn, in another order each time, until the time is over and each was there."""
+    """Have each fault in turn, in another order each round, until a round ends after that time."""
     began = time.monotonic()
     met: Counter[str] = Counter()
     unmet: Counter[str] = Counter()
     rng = random.Random(seed)
     with Watch(world.process) as watch:
+        faults = every_fault()
         while not met or time.monotonic() < began + 60 * minutes:
-            for fault in in_some_order(rng):
+            for fault in faults:
                 (met if fault.inject(world, hold) else unmet)[fault.kind] += 1
                 time.sleep(hold / 3)
+            rng.shuffle(faults)
         wait_until(world.well, "every source to be up again")
+        wait_until(world.scraped, "every job of every Prometheus to be up")
         seconds = time.monotonic() - began
     world.workers.stop()
     return Report(
@@ -57,13 +60,6 @@ def soak(world: World, *, minutes: float, hold: float, every: float, seed: int =
         lost=world.workers.lost(),
         tracebacks=tracebacks(world),
     )
-
-
-def in_some_order(rng: random.Random) -> list[Fault]:
-    """Every fault once."""
-    faults = every_fault()
-    rng.shuffle(faults)
-    return faults
 
 
 def main() -> int:

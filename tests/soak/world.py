@@ -78,6 +78,10 @@ class World:
         ups = [value for _, value in self.rollcall.scrape().find("rollcall_source_up")]
         return len(ups) > len(self.consoles) and all(ups)
 
+    def scraped(self) -> bool:
+        """Tell whether the last scrape of every job succeeded."""
+        return all(each.query(f"count(up == 1) == {len(JOBS)}") for each in self.prometheuses)
+
     def _prometheus(self, path: str) -> Prometheus:
         folder = self.folder / f"prometheus-{len(list(self.folder.glob('prometheus-*')))}"
         folder.mkdir()
