@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run demo stack test again test-full lint format generate reliability bench clean
+.PHONY: run demo stack test again test-full lint format generate reliability bench soak clean
 
 run: $(VENV)/run  ## Serve metrics of this machine, and of a mesh or store on it
 	$(BIN)/rollcall serve $(ARGS)
@@ -36,6 +36,7 @@ lint: $(VENV)/test  ## Formatter, linter, types, stale generated files
 	$(BIN)/python -m exporter.rules --check
 	$(BIN)/python -m grafana.build --check
 	$(BIN)/python -m tests.promises --check
+	$(BIN)/python -m tests.soak.document --check
 	$(BIN)/python -m tests.bench.scaling --check
 
 format: $(VENV)/test
@@ -49,6 +50,7 @@ generate: $(VENV)/test  ## Files that are made from code
 	$(BIN)/python -m grafana.build
 	$(BIN)/python -m tests.bench.scaling
 	$(BIN)/python -m tests.promises
+	$(BIN)/python -m tests.soak.document
 
 reliability: $(VENV)/test tests/.set-up  ## Every promise put to the test again, and what was measured, in docs/RELIABILITY.md
 	$(BIN)/python -m pytest tests -m promise --record=docs/reliability.json $(ARGS)
@@ -58,6 +60,10 @@ bench: $(VENV)/test tests/.set-up  ## CPU, memory and latency up to 100,000 work
 	-sh tests/set_up.sh peers
 	$(BIN)/python -m tests.bench --json docs/bench/latest.json $(ARGS)
 	$(BIN)/python -m tests.bench.registry
+
+soak: $(VENV)/test tests/.set-up  ## Half an hour of faults between two Prometheuses (ARGS="--minutes 1"), in docs/RELIABILITY.md
+	$(BIN)/python -m tests.soak --json docs/soak.json $(ARGS)
+	$(BIN)/python -m tests.soak.document
 
 clean:
 	rm -rf $(VENV) .cache build tests/.set-up *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

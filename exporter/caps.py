@@ -28,6 +28,9 @@ ANSWERS = 100
 TAKEN = 9.0
 """Seconds within which a client must take what was written last, at most 256 KiB; Prometheus gives up after 10."""
 
+LOOK = 1.0
+"""Seconds between two looks at whether an answer that takes longer is in the way of others."""
+
 UNSENT = 2**18
 """Bytes of an answer for which the kernel is asked to have room: a client that takes nothing would get megabytes."""
 
@@ -49,12 +52,15 @@ class Capped(HttpToolsProtocol):
     """uvicorn's HTTP/1.1 with a cap on connections, on answers under way, and on the time until an answer is taken.
 
     Over a cap, a request is answered with 503, and its connection closed. A connection for which there may soon be no
-    file left is closed at once. An answer is not made any further once its client is gone.
+    file left is closed at once. An answer is not made any further once its client is gone. While there are as many as
+    may be, those that have been under way for `taken_timeout` are cut off: whoever takes a little now and then could
+    keep others out for as long as an answer may take.
     """
 
     most_connections = CONNECTIONS
     most_answers = ANSWERS
     taken_timeout = TAKEN
+    look = LOOK
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -88,11 +94,41 @@ class Capped(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         """Answer a request, or say that there are too many."""
-        many = self._surplus or len(self.tasks) >= self.most_answers
+        many = self._surplus or self._is_full()
         if many and not cycle.scope["path"].startswith(EXEMPT):
             log.debug("too many clients client=%s", self.client)
             app = busy
-        super()._start_asgi_task(cycle, partial(_until_gone, cycle, app))
+        super()._start_asgi_task(cycle, partial(self._until_gone, cycle, app))
+
+    async def _until_gone(
+        self, cycle: RequestResponseCycle, app: Any, scope: Any, receive: Any, send: Callable[[Message], Any]
+    ) -> None:
+        """Run an application until its client is gone: uvicorn has it make the whole answer, and drops it."""
+
+        later: asyncio.TimerHandle | None = None
+
+        def look() -> None:
+            nonlocal later
+            if self._is_full():
+                log.debug("a slow client is in the way of others client=%s", self.client)
+                self.transport.abort()
+            else:
+                later = self.loop.call_later(self.look, look)
+
+        async def send_on(message: Message) -> None:
+            if cycle.disconnected:
+                raise _GoneError
+            await send(message)
+
+        later = self.loop.call_later(self.taken_timeout, look)
+        try:
+            with suppress(_GoneError):
+                await app(scope, receive, send_on)
+        finally:
+            later.cancel()
+
+    def _is_full(self) -> bool:
+        return len(self.tasks) >= self.most_answers
 
     def _is_taken(self) -> None:
         if self._untaken is not None:
@@ -112,18 +148,12 @@ async def busy(_scope: Any, _receive: Any, send: Callable[[Message], Any]) -> No
     await send({"type": "http.response.body", "body": BUSY})
 
 
-async def _until_gone(
-    cycle: RequestResponseCycle, app: Any, scope: Any, receive: Any, send: Callable[[Message], Any]
-) -> None:
-    """Run an application until its client is gone: uvicorn has it make the whole answer, and drops it."""
-
-    async def send_on(message: Message) -> None:
-        if cycle.disconnected:
-            raise _GoneError
-        await send(message)
-
-    with suppress(_GoneError):
-        await app(scope, receive, send_on)
+def claim_files() -> None:
+    """Have as many open files as the process may: the limit that shells and services begin with is often 1,024."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    # macOS has a hard limit of infinity, and takes none beyond that of its kernel.
+    with suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _files() -> int:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from functools import partial
 
 from exporter.asgi import ASGIApp
+from exporter.caps import claim_files
 from exporter.collection import Collection
 from exporter.config import Config, ConfigError
 from exporter.config.directory import state_directory
@@ -71,6 +72,7 @@ def serve(config: Config, load: Load | None = None, hangups: Asked | None = None
         sys.stderr.writelines(f"rollcall: {line}\n" for line in str(error).splitlines())
         return 2
     sys.setswitchinterval(SWITCH)
+    claim_files()
     exporter.start()
     if config.shard.count > 1:
         log.info("this is shard %s: it reads every source and shows its part", config.shard)

@@ -3,7 +3,7 @@
 #   set_up.sh venv DIR        a virtual environment in DIR
 #   set_up.sh components DIR  Prometheus, Alertmanager, VictoriaMetrics, Chromium, a C compiler; a LightningStore in
 #                             DIR/lightning; Node in DIR/node, what drives Chromium in DIR/browser; and in DIR/newest
-#                             promtool and amtool of Debian's newest release that they run on, without installing it
+#                             Prometheus, promtool and amtool of Debian's newest release that they run on, not installed
 #   set_up.sh peers           node_exporter, beside which the benchmarks measure
 set -eu
 
@@ -39,8 +39,12 @@ apart() {
         -o Acquire::IndexTargets::deb::DEP-11::DefaultEnabled=false
 }
 
+runs() {
+    for tool in prometheus promtool amtool; do "$1/usr/bin/$tool" --version >/dev/null 2>&1 || return 1; done
+}
+
 newest() {
-    "$1/usr/bin/promtool" --version >/dev/null 2>&1 && "$1/usr/bin/amtool" --version >/dev/null 2>&1 && return
+    runs "$1" && return
     command -v apt-get >/dev/null && command -v dpkg-deb >/dev/null || return 1
     # shellcheck disable=SC1091
     codename=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
@@ -50,10 +54,10 @@ newest() {
         rm -rf "$1" && mkdir -p "$1/lists/partial" "$1/cache/archives/partial"
         echo "deb $mirror $release main" >"$1/sources.list"
         apart "$1" apt-get --quiet --quiet update &&
-            (cd "$1" && apart . apt-get --quiet --quiet download promtool prometheus-alertmanager) &&
+            (cd "$1" && apart . apt-get --quiet --quiet download prometheus promtool prometheus-alertmanager) &&
             for package in "$1"/*.deb; do dpkg-deb --extract "$package" "$1" || return 1; done
         rm -rf "$1"/*.deb "$1/lists" "$1/cache"
-        "$1/usr/bin/promtool" --version >/dev/null 2>&1 && "$1/usr/bin/amtool" --version >/dev/null 2>&1 && return
+        runs "$1" && return
     done
     return 1
 }
@@ -70,7 +74,7 @@ components() {
         # shellcheck disable=SC2086
         debian $wanted || echo "set_up: the tests that need$wanted are skipped" >&2
     fi
-    newest "$1/newest" || echo "set_up: no newer promtool, the tests that need one are skipped" >&2
+    newest "$1/newest" || echo "set_up: no newer Prometheus, the tests that need one are skipped" >&2
     # A store has pins of its own that clash with the exporter's, hence its own environment.
     lightning="$1/lightning"
     if ! "$lightning/bin/python" -c 'import agentlightning' 2>/dev/null; then

@@ -22,12 +22,12 @@ SHIPPED = Path(__file__).parents[2] / "prometheus"
 
 
 class Prometheus(Process):
-    """A Prometheus whose configuration is `folder`/prometheus.yml; waits until it is ready."""
+    """A Prometheus whose configuration is `folder`/prometheus.yml; waits until it is ready. Debian's without `path`."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, path: str | None = None) -> None:
         self.url = f"http://127.0.0.1:{free_port()}"
         command = [
-            program("prometheus"),
+            path or program("prometheus"),
             f"--config.file={folder / 'prometheus.yml'}",
             f"--storage.tsdb.path={folder / 'data'}",
             f"--web.listen-address={self.url.removeprefix('http://')}",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -158,6 +159,18 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     """Run a command that ends by itself."""
     command = [sys.executable, "-m", "exporter.cli", *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_it_may_have_as_many_files_as_it_can(tmp_path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 600), hard))
+    try:
+        started = Rollcall(tmp_path, configuration())
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    with started as rollcall:
+        assert rollcall.get().status == 200
+        assert resource.prlimit(rollcall.process.pid, resource.RLIMIT_NOFILE) == (hard, hard)
 
 
 WRONG = {

@@ -111,6 +111,7 @@ def configuration(folder: Path, port: int, hung: int) -> str:
     return yaml.safe_dump({"gpu": {"enabled": False}, "meshes": meshes, "stores": stores})
 
 
+@pytest.mark.promise("Secrets", "No key, password or token of an upstream is in any answer or log, whatever it echoes")
 @pytest.mark.parametrize("form", ["logfmt", "json"])
 def test_canaries_are_nowhere(form: str, hung: WebServer, tmp_path: Path) -> None:
     def converse(peer: Peer) -> None:
@@ -155,6 +156,7 @@ WRONG = {
 }
 
 
+@pytest.mark.promise("Secrets", "No complaint of check-config shows a secret of the configuration")
 @pytest.mark.parametrize("text", WRONG.values(), ids=WRONG)
 def test_canaries_are_not_in_complaints(text: str, tmp_path: Path) -> None:
     file = tmp_path / "rollcall.yaml"

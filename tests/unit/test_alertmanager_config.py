@@ -93,6 +93,7 @@ MUTED_BY = {
     "RollcallSeriesDropped": ANY,
     "RollcallCollectorFailing": ANY,
     "RollcallReloadFailed": ANY,
+    "RollcallWebConfigFailed": ANY,
     "RollcallLedgerUnavailable": ANY,
     "Watchdog": set[str](),
     "RollcallWorkerUnknown": WORKER,

@@ -128,6 +128,35 @@ def test_who_takes_nothing_is_cut_off_long_before_the_answer_must_be_taken(app: 
         assert Impatient.answer_timeout == Protocol.answer_timeout
 
 
+class Pressed(Small):
+    taken_timeout = 0.2
+    look = 0.1
+
+
+@pytest.mark.promise("Clients", "Answers that take long make room once there are as many as may be")
+def test_answers_that_take_long_are_cut_off_once_there_are_too_many() -> None:
+    gate = Gate()
+    with serving(gate, Pressed) as (server, client), clients(client, 3) as (one, two, three):
+        one.sendall(ASKED % b"/wait")
+        until(lambda: gate.waiting == 1, "expected an answer under way")
+        time.sleep(1)
+        assert len(server.server_state.tasks) == 1, "alone, it is in nobody's way"
+        two.sendall(ASKED % b"/wait")
+        assert [gone(each) for each in (one, two)] == [True, True]
+        gate.open.set()
+        until(lambda: not server.server_state.tasks, "expected no answer under way")
+        three.sendall(ASKED % b"/metrics")
+        assert answer(three) == (200, b"ok", False)
+
+
+def gone(client: socket.socket) -> bool:
+    """Wait for a connection to be closed without an answer."""
+    client.settimeout(60)
+    with suppress(ConnectionError):
+        return client.recv(1) == b""
+    return True
+
+
 class Patient(Protocol):
     taken_timeout = 5.0
 

@@ -174,6 +174,7 @@ def test_names_that_sqlite_has_no_text_for_cost_nothing(tmp_path: Path) -> None:
     ledger.close()
 
 
+@pytest.mark.promise("Access", "The state directory is 0700 and its files are 0600")
 def test_the_directory_and_the_file_are_the_owners_own(tmp_path: Path) -> None:
     folder = tmp_path / "state" / "rollcall"
     ledger = opened(folder)

@@ -59,6 +59,7 @@ def test_names_of_this_machine(host: str) -> None:
     assert names_loopback(host.encode())
 
 
+@pytest.mark.promise("Access", "No Host header that merely looks like a loopback address passes for one")
 @pytest.mark.parametrize(
     "host",
     [
@@ -131,6 +132,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.promise("Access", "The registry of a loopback address takes nothing that another page has a browser send")
 @pytest.mark.parametrize(
     ("method", "headers", "refused"), [*ADMITTED.values(), *REFUSED.values()], ids=[*ADMITTED, *REFUSED]
 )

@@ -136,7 +136,8 @@ def test_without_one_nothing_can_be_written() -> None:
     assert b"rollcall_registry" not in ask(app, "/metrics").body
 
 
-@pytest.mark.parametrize("path", ["/", "/api/v1/nodes/a"])
+@pytest.mark.promise("Access", "On loopback, {path} is for who calls the server localhost, or by a loopback address")
+@pytest.mark.parametrize("path", ["/", "/api/v1/nodes/a", "/api/v1/workers/a"])
 def test_pages_of_a_local_server_are_for_this_machine(path: str) -> None:
     local, public = served(None), served(None, local=False)
     for host in ({"host": "evil.example"}, {"host": "evil.example:10470"}, {}):
