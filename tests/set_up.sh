@@ -1,9 +1,9 @@
 #!/bin/sh
 # Sets up what the tests run against. Installs from Debian where it may, and says what is missing where it may not.
 #   set_up.sh venv DIR        a virtual environment in DIR
-#   set_up.sh components DIR  Prometheus, Alertmanager, VictoriaMetrics, a C compiler; a LightningStore in DIR/lightning;
-#                             Node in DIR/node; and in DIR/newest promtool and amtool of Debian's newest release that
-#                             they run on, without installing it
+#   set_up.sh components DIR  Prometheus, Alertmanager, VictoriaMetrics, a C compiler, systemd's checks of units; a
+#                             LightningStore in DIR/lightning; Node in DIR/node; and in DIR/newest promtool and amtool of
+#                             Debian's newest release that they run on, without installing it
 #   set_up.sh peers           node_exporter, beside which the benchmarks measure
 set -eu
 
@@ -68,6 +68,7 @@ components() {
     command -v victoria-metrics >/dev/null || wanted="$wanted victoria-metrics"
     command -v cc >/dev/null || wanted="$wanted gcc libc6-dev"
     command -v openssl >/dev/null || wanted="$wanted openssl"
+    command -v systemd-analyze >/dev/null || wanted="$wanted systemd"
     if [ -n "$wanted" ]; then
         # shellcheck disable=SC2086
         debian $wanted || echo "set_up: the tests that need$wanted are skipped" >&2

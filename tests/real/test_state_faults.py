@@ -75,9 +75,13 @@ def available(rollcall: Rollcall) -> float | None:
 
 def assert_serving(rollcall: Rollcall) -> None:
     """It exposes what it reads, whatever its disk does."""
-    samples = rollcall.scrape()
-    assert samples.value("rollcall_source_up", fleet="eu") == 1
-    assert len(list(samples.find("rollcall_node_info", fleet="eu"))) == PEERS + 1
+
+    def shown() -> bool:
+        samples = rollcall.scrape()
+        nodes = len(list(samples.find("rollcall_node_info", fleet="eu")))
+        return samples.value("rollcall_source_up", fleet="eu") == 1 and nodes == PEERS + 1
+
+    wait_until(shown, "all nodes of a source that is up")
 
 
 @pytest.mark.promise(
