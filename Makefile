@@ -32,6 +32,7 @@ lint: $(VENV)/test  ## Formatter, linter, types, stale generated files
 	$(BIN)/python -m exporter.catalogue --check
 	$(BIN)/python -m exporter.rules --check
 	$(BIN)/python -m grafana.build --check
+	$(BIN)/python -m exporter.rules.manifests --check
 	$(BIN)/python -m tests.promises --check
 	$(BIN)/python -m tests.bench.scaling --check
 
@@ -43,6 +44,7 @@ generate: $(VENV)/test  ## Files that are made from code
 	$(BIN)/python -m exporter.catalogue
 	$(BIN)/python -m exporter.rules
 	$(BIN)/python -m grafana.build
+	$(BIN)/python -m exporter.rules.manifests
 	$(BIN)/python -m tests.bench.scaling
 	$(BIN)/python -m tests.promises
 

@@ -43,4 +43,6 @@ def exposed(folder: Path | None) -> str | None:
         mode = 0 if folder is None else stat.S_IMODE(folder.stat().st_mode)
     except OSError:
         return None
-    return f"{folder}: expected a state directory of mode 0700, got {mode:04o}; chmod 700 {folder}" if mode & 0o77 else None
+    if not mode & 0o77:
+        return None
+    return f"{folder}: expected a state directory of mode 0700, got {mode:04o}; chmod 700 {folder}"

@@ -1,6 +1,6 @@
 """What is shipped beside the program: dashboards, and an example of Prometheus' and Alertmanager's configuration.
 
-`dashboards`, `importable` and `prometheus` here are links to the top level's folders, so that a wheel has the same files.
+`dashboards`, `importable` and `prometheus` here are links to folders of the top level: a wheel has the same files.
 """
 
 from __future__ import annotations

@@ -101,6 +101,7 @@ def test_a_state_directory_is_its_owners_own(tmp_path: Path) -> None:
         assert {"rollcall.db", "registry.db"} <= files.keys()
         assert set(files.values()) == {0o600}
         assert "0700" not in first.output()
+    (tmp_path / "rollcall.log").unlink()
     folder.chmod(0o750)
     with Rollcall(tmp_path, configuration) as second:
         assert second.get("/-/healthy").status == 200

@@ -7,7 +7,6 @@ import contextlib
 import http.client
 import shutil
 import socket
-import ssl
 import sys
 import threading
 import time

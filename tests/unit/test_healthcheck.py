@@ -86,9 +86,8 @@ def test_nobody_there(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_who_says_nothing_is_not_waited_for() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        with pytest.raises(TimeoutError):
-            status(*silent.getsockname(), timeout=0.1)
+    with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(TimeoutError):
+        status(*silent.getsockname(), timeout=0.1)
 
 
 @pytest.mark.parametrize("arguments", [["10470"], ["localhost:"], ["localhost:x"], ["a:1", "b:2"]])

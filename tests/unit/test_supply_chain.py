@@ -38,7 +38,9 @@ def test_every_lock_has_something_that_it_is_made_of() -> None:
     assert GROUPS["build"] == PROJECT["build-system"]["requires"]
 
 
-@pytest.mark.promise("Supply chain", "All that runs, builds or tests Rollcall is pinned with hashes, and no lock names an index")
+@pytest.mark.promise(
+    "Supply chain", "What runs, builds or tests Rollcall is pinned with hashes; no lock names an index"
+)
 @EACH_LOCK
 def test_everything_is_pinned_with_hashes(lock: str, measured: Measured) -> None:
     text = locked(lock)

@@ -1,4 +1,4 @@
-"""The wheel: built from the tree, laid out in an empty folder, it has every file and its commands write what it ships."""
+"""The wheel: built from the tree and laid out elsewhere, it has every file, and its commands write what it ships."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_a_wheel_has_every_file_of_the_package(installed: Path) -> None:
     assert "rollcall = exporter.cli:main" in entry_points
 
 
-@pytest.mark.promise("Supply chain", "A wheel has all it needs: its commands write rules and dashboards where nothing is")
+@pytest.mark.promise("Supply chain", "A wheel has all that its commands write: rules, dashboards, an example")
 def test_the_commands_of_a_wheel_write_what_it_ships(installed: Path, tmp_path: Path, measured: Measured) -> None:
     rollcall(installed, "dashboards", "--directory", "boards", folder=tmp_path)
     rollcall(installed, "dashboards", "--importable", "--directory", "importable", folder=tmp_path)
