@@ -81,9 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     check = commands.add_parser("check-config", help="check a configuration file and say what is wrong with it")
     check.add_argument("file", metavar="FILE")
     check.set_defaults(run=_check)
-    rules.add(
-        commands.add_parser("rules", help="print Prometheus' rules, with your own thresholds", allow_abbrev=False)
-    )
+    rules.add(commands.add_parser("rules", help="print Prometheus' rules with your own thresholds", allow_abbrev=False))
     dashboards.add(commands.add_parser("dashboards", help="write Grafana's dashboards to a folder", allow_abbrev=False))
     _add_explain(commands.add_parser("explain", help="ask a running exporter why something is as it is"))
     _add_demo(commands.add_parser("demo", help="simulate a fleet on loopback that an exporter can poll"))
