@@ -124,10 +124,12 @@ def test_grafana_finds_its_data_source_and_dashboards() -> None:
     assert (ROOT / "grafana/dashboards" / Path(home).name).exists()
 
 
+@pytest.mark.promise("Access", "The image runs as user 65534, whose state directory has mode 0700")
 def test_the_image_is_pinned_and_runs_unprivileged() -> None:
     stages = [line.split()[1] for line in DOCKERFILE.splitlines() if line.startswith("FROM ")]
     assert stages == ["python:3.12-slim-bookworm"] * 2
     assert "\nUSER 65534:65534\n" in DOCKERFILE
+    assert "--owner 65534 --group 65534 --mode 0700 /var/lib/rollcall\n" in DOCKERFILE
     assert "\nEXPOSE 10470\n" in DOCKERFILE
     assert 'ENTRYPOINT ["rollcall"]' in DOCKERFILE
     assert f"\n    CMD {json.dumps(HEALTHCHECK)}\n" in DOCKERFILE
