@@ -2,8 +2,14 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+TOOLS := .cache/tools
+# What is installed is what a lock names, and pip checks that it has the lock's hash.
+INSTALL = -m pip install -qq --disable-pip-version-check --require-hashes
+ITSELF = -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation --editable .
+COMPILE := $(TOOLS)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras \
+	--custom-compile-command 'make lock' $(ARGS)
 
-.PHONY: run demo stack test again test-full lint format generate reliability bench soak clean
+.PHONY: run demo stack test again test-full lint format generate reliability bench soak lock audit sbom clean
 
 run: $(VENV)/run  ## Serve metrics of this machine, and of a mesh or store on it
 	$(BIN)/rollcall serve $(ARGS)
@@ -35,6 +41,7 @@ lint: $(VENV)/test  ## Formatter, linter, types, stale generated files
 	$(BIN)/python -m exporter.config.reference --check
 	$(BIN)/python -m exporter.rules --check
 	$(BIN)/python -m grafana.build --check
+	$(BIN)/python -m exporter.rules.manifests --check
 	$(BIN)/python -m tests.promises --check
 	$(BIN)/python -m tests.soak.document --check
 	$(BIN)/python -m tests.bench.scaling --check
@@ -48,6 +55,7 @@ generate: $(VENV)/test  ## Files that are made from code
 	$(BIN)/python -m exporter.config.reference
 	$(BIN)/python -m exporter.rules
 	$(BIN)/python -m grafana.build
+	$(BIN)/python -m exporter.rules.manifests
 	$(BIN)/python -m tests.bench.scaling
 	$(BIN)/python -m tests.promises
 	$(BIN)/python -m tests.soak.document
@@ -65,19 +73,47 @@ soak: $(VENV)/test tests/.set-up  ## Half an hour of faults between two Promethe
 	$(BIN)/python -m tests.soak --json docs/soak.json $(ARGS)
 	$(BIN)/python -m tests.soak.document
 
+lock: $(TOOLS)/.set-up  ## Locks of pyproject.toml's dependencies; what is locked stays (ARGS=--upgrade: the newest)
+	$(COMPILE) --group build --output-file requirements/build.lock >/dev/null
+	$(COMPILE) --output-file requirements/run.lock pyproject.toml >/dev/null
+	$(COMPILE) --extra test --output-file requirements/test.lock pyproject.toml >/dev/null
+	$(COMPILE) --group lightning --output-file requirements/lightning.lock >/dev/null
+	$(COMPILE) --group node --output-file requirements/node.lock >/dev/null
+	$(COMPILE) --group tools --output-file requirements/tools.lock >/dev/null
+
+audit: $(TOOLS)/.set-up  ## Known vulnerabilities of what runs, builds and tests; fails where something could not be asked about
+	for lock in run build test tools; do \
+		$(TOOLS)/bin/pip-audit --strict --progress-spinner off --disable-pip --require-hashes $(ARGS) \
+			--requirement requirements/$$lock.lock || \
+			{ echo "audit: $$lock.lock is not known to be free of vulnerabilities: see above" >&2; exit 1; }; \
+	done
+
+sbom: $(TOOLS)/.set-up  ## Bill of what runs, in CycloneDX's JSON, with hashes: build/rollcall.cdx.json
+	mkdir -p build
+	$(TOOLS)/bin/cyclonedx-py requirements requirements/run.lock --pyproject pyproject.toml --output-reproducible \
+		--output-format JSON --output-file build/rollcall.cdx.json
+
 clean:
 	rm -rf $(VENV) .cache build tests/.set-up *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-$(VENV)/run: pyproject.toml
+$(VENV)/run: pyproject.toml requirements/build.lock requirements/run.lock
 	PYTHON="$(PYTHON)" sh tests/set_up.sh venv $(VENV)
-	$(BIN)/python -m pip install -qq --disable-pip-version-check --editable .
+	$(BIN)/python $(INSTALL) --requirement requirements/build.lock --requirement requirements/run.lock
+	$(BIN)/python $(ITSELF)
 	@touch $@
 
-$(VENV)/test: pyproject.toml
+$(VENV)/test: pyproject.toml requirements/build.lock requirements/test.lock
 	PYTHON="$(PYTHON)" sh tests/set_up.sh venv $(VENV)
-	$(BIN)/python -m pip install -qq --disable-pip-version-check --editable '.[test]'
+	$(BIN)/python $(INSTALL) --requirement requirements/build.lock --requirement requirements/test.lock
+	$(BIN)/python $(ITSELF)
 	@touch $@ $(VENV)/run
 
-tests/.set-up: tests/set_up.sh tests/grafana/package-lock.json tests/browser/package-lock.json
+$(TOOLS)/.set-up: requirements/tools.lock
+	PYTHON="$(PYTHON)" sh tests/set_up.sh venv $(TOOLS)
+	$(TOOLS)/bin/python $(INSTALL) --requirement requirements/tools.lock
+	@touch $@
+
+tests/.set-up: tests/set_up.sh tests/grafana/package-lock.json tests/browser/package-lock.json \
+		requirements/lightning.lock requirements/node.lock
 	PYTHON="$(PYTHON)" sh tests/set_up.sh components .cache
 	@touch $@

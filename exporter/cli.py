@@ -14,8 +14,9 @@ from queue import SimpleQueue
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from exporter import __version__
+from exporter import __version__, dashboards
 from exporter.log import FORMATS, LEVELS, set_up
+from exporter.rules import arguments as rules
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -80,9 +81,8 @@ def _parser() -> argparse.ArgumentParser:
     check = commands.add_parser("check-config", help="check a configuration file and say what is wrong with it")
     check.add_argument("file", metavar="FILE")
     check.set_defaults(run=_check)
-    _add_rules(
-        commands.add_parser("rules", help="print Prometheus' rules, with your own thresholds", allow_abbrev=False)
-    )
+    rules.add(commands.add_parser("rules", help="print Prometheus' rules with your own thresholds", allow_abbrev=False))
+    dashboards.add(commands.add_parser("dashboards", help="write Grafana's dashboards to a folder", allow_abbrev=False))
     _add_explain(commands.add_parser("explain", help="ask a running exporter why something is as it is"))
     _add_demo(commands.add_parser("demo", help="simulate a fleet on loopback that an exporter can poll"))
     _add_agent(
@@ -99,14 +99,6 @@ def _parser() -> argparse.ArgumentParser:
 def _add_log(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--log.level", dest="level", choices=LEVELS, default="info", help="default: %(default)s")
     parser.add_argument("--log.format", dest="form", choices=FORMATS, default="logfmt", help="default: %(default)s")
-
-
-def _add_rules(rules: argparse.ArgumentParser) -> None:
-    rules.add_argument(
-        "--values", metavar="FILE", help="thresholds that differ from exporter/rules/values.yml (default: none do)"
-    )
-    rules.add_argument("--directory", metavar="DIR", help="write a file for each topic there (default: print them all)")
-    rules.set_defaults(run=_rules)
 
 
 def _add_agent(agent: argparse.ArgumentParser) -> None:
@@ -252,16 +244,6 @@ def _check(options: argparse.Namespace) -> int:
         return _wrong(error)
     sys.stdout.write(f"{options.file}: ok\n")
     return 0
-
-
-def _rules(options: argparse.Namespace) -> int:
-    from exporter.config import ConfigError
-    from exporter.rules.command import run
-
-    try:
-        return run(options.values, options.directory, sys.stdout, sys.stderr)
-    except ConfigError as error:
-        return _wrong(error)
 
 
 def _explain(options: argparse.Namespace) -> int:

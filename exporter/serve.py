@@ -14,7 +14,7 @@ from exporter.asgi import ASGIApp
 from exporter.caps import claim_files
 from exporter.collection import Collection
 from exporter.config import Config, ConfigError
-from exporter.config.directory import state_directory
+from exporter.config.directory import exposed, state_directory
 from exporter.enlist import EnlistError, enlist
 from exporter.explain.lookup import Lookup
 from exporter.explain.worker_lookup import WorkerLookup
@@ -88,7 +88,7 @@ class Exporter:
 
     def __init__(self, config: Config, bound: str, load: Load | None = None, hangups: Asked | None = None) -> None:
         self._door = None if config.web_config_file is None else Door(config.web_config_file, _keyed(config))
-        folder = state_directory(config.state_dir, os.environ)
+        self._folder = folder = state_directory(config.state_dir, os.environ)
         names = open_names(config.privacy, folder, config.shard.count)
         self._registry = enlist(config, folder, bound)
         self._config = config
@@ -141,7 +141,9 @@ class Exporter:
         return served if self._door is None else self._door.guard.before(served)
 
     def start(self) -> None:
-        """Begin to read, to write and to reload."""
+        """Begin to read, to write and to reload; a state directory that is open to others is told in the log."""
+        if problem := exposed(self._folder):
+            log.warning("%s", problem)
         if self._registry:
             self._registry.start()
         self._poller.start()

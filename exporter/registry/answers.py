@@ -18,6 +18,9 @@ NULL = b"null"
 
 PAGE_START = b'{"items":['
 
+LEVELS = 256
+"""Levels of nesting that an error may repeat of what a client sent."""
+
 
 class Statistics(msgspec.Struct, frozen=True, kw_only=True):
     """What a LightningStore counts; a registry has only workers. `uptime` is in seconds."""
@@ -67,17 +70,19 @@ def page_end(limit: int, offset: int, total: int) -> bytes:
 def detail(said: object) -> bytes:
     """An error; what JSON in UTF-8 cannot say, a client's own NaN or half a surrogate pair, is null or U+FFFD.
 
-    Raises RecursionError for what is too deep.
+    Raises RecursionError for what is deeper than `LEVELS`: how deep Python itself can go differs between its versions.
     """
-    text = json.dumps({"detail": _finite(said)}, ensure_ascii=False, separators=(",", ":"))
+    text = json.dumps({"detail": _finite(said, LEVELS)}, ensure_ascii=False, separators=(",", ":"))
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode()
 
 
-def _finite(said: Any) -> Any:
+def _finite(said: Any, levels: int) -> Any:
+    if not levels:
+        raise RecursionError
     if isinstance(said, float):
         return said if math.isfinite(said) else None
     if isinstance(said, dict):
-        return {key: _finite(value) for key, value in said.items()}
+        return {key: _finite(value, levels - 1) for key, value in said.items()}
     if isinstance(said, (list, tuple)):
-        return [_finite(value) for value in said]
+        return [_finite(value, levels - 1) for value in said]
     return said

@@ -37,7 +37,7 @@ _SIGNS = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[\[\]{}]', re.DOTALL)
 """What opens and closes arrays and objects in JSON text, and the strings in which it does not."""
 
 LEVELS = 64
-"""Levels down to which JSON is decoded; msgspec gives up an answer at about 1,000."""
+"""Levels down to which JSON is decoded; msgspec gives up an answer at about 1,000, on Python 3.13 at 10,000."""
 
 MOST_FLATTENED = 2**18
 """Bytes of the longest answer that is cut to these levels: 0.5 microseconds for each byte at the worst."""

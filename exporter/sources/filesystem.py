@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 import threading
 import time
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from exporter.records.machine import HostFilesystem
@@ -18,6 +20,7 @@ EXCLUDED_TYPES = re.compile(
     "autofs|binfmt_misc|bpf|cgroup2?|configfs|debugfs|devpts|devtmpfs|fusectl|hugetlbfs|iso9660|mqueue|nsfs|overlay|"
     "proc|procfs|pstore|rpc_pipefs|securityfs|selinuxfs|squashfs|sysfs|tracefs"
 )
+_ESCAPED = re.compile(rb"\\([0-3][0-7]{2})")
 LOCAL_TYPES = frozenset(("btrfs", "fuseblk", "overlay", "ramfs", "tmpfs", "zfs"))
 PATIENCE_SECONDS = 0.5
 
@@ -62,6 +65,20 @@ def mounts_below(partitions: Iterable[Any], rootfs: str) -> list[Mount]:
     return list(found.values())
 
 
+def seen_by_all(procfs: str) -> frozenset[str] | None:
+    """The mount points of the first process, None where they cannot be read.
+
+    A service manager mounts more for a service alone, parts of the root again such as a /tmp of its own: they are no
+    file systems of this machine (node_exporter 1.8, collector/filesystem_linux.go: mountPointDetails).
+    """
+    try:
+        lines = Path(procfs, "1/mounts").read_bytes().splitlines()
+    except OSError:
+        return None
+    fields = (line.split(b" ")[1] for line in lines if line.count(b" ") > 1)
+    return frozenset(os.fsdecode(_ESCAPED.sub(lambda found: bytes([int(found[1], 8)]), each)) for each in fields)
+
+
 class FilesystemReader:
     """Asks every mounted file system for its size, and never waits long for one that does not answer.
 
@@ -75,8 +92,10 @@ class FilesystemReader:
         ps: Any,
         patience: float = PATIENCE_SECONDS,
         clock: Callable[[], float] = time.monotonic,
+        seen: Callable[[], frozenset[str] | None] = lambda: None,
     ) -> None:
         self._rootfs = rootfs
+        self._seen = seen
         self._ps = ps
         self._patience = patience
         self._clock = clock
@@ -102,6 +121,8 @@ class FilesystemReader:
     def measure(self) -> list[tuple[Mount, Any]]:
         """The mounts that answer, chosen as in `read`, each with psutil's usage; raises OSError as it does."""
         mounts = mounts_below(self._ps.disk_partitions(all=True), self._rootfs)
+        if self._rootfs == "/" and (seen := self._seen()):
+            mounts = [mount for mount in mounts if mount.mountpoint in seen]
         chosen = self._measured([mount for mount in mounts if not mount.excluded])
         return chosen or self._measured([mount for mount in mounts if mount.mountpoint == "/"])
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import psutil
 from exporter.records.machine import Host, HostCpu, HostDisk, HostFilesystem, HostNetwork, HostTemperature
 from exporter.records.table import Tables
 from exporter.sources.collector import CollectorError
-from exporter.sources.filesystem import FilesystemReader
+from exporter.sources.filesystem import FilesystemReader, seen_by_all
 
 # collector/cpu_linux.go of node_exporter 1.8. Guest time is part of user and of nice.
 CPU_MODES = ("user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal")
@@ -44,7 +45,7 @@ class HostCollector:
             ps.PROCFS_PATH = procfs
         self._procfs = procfs
         self._ps = ps
-        self._filesystems = filesystems or FilesystemReader(rootfs, ps)
+        self._filesystems = filesystems or FilesystemReader(rootfs, ps, seen=partial(seen_by_all, procfs))
         self._cpu_seconds: dict[str, dict[str, float]] = {}
 
     def read(self) -> Tables:

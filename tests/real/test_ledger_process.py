@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import stat
 import time
 from pathlib import Path
 
@@ -88,3 +89,21 @@ def test_without_a_state_directory_it_serves_and_says_so(tmp_path: Path) -> None
         wait_until(lambda: rollcall.scrape().value("rollcall_source_up", fleet="a") == 0, "a read")
         assert rollcall.scrape().value("rollcall_ledger_available") == 0
         assert f"state is kept in memory only: {tmp_path / 'state' / 'rollcall.db'}" in rollcall.output()
+
+
+@pytest.mark.promise("Access", "The state directory is made 0700, its files 0600; one that others may enter is told")
+def test_a_state_directory_is_its_owners_own(tmp_path: Path) -> None:
+    folder, configuration = tmp_path / "state", "host: {enabled: false}\nmeshes: []\n"
+    with Rollcall(tmp_path, configuration) as first:
+        assert first.get("/-/healthy").status == 200
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+        files = {path.name: stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()}
+        assert {"rollcall.db", "registry.db"} <= files.keys()
+        assert set(files.values()) == {0o600}
+        assert "0700" not in first.output()
+    (tmp_path / "rollcall.log").unlink()
+    folder.chmod(0o750)
+    with Rollcall(tmp_path, configuration) as second:
+        assert second.get("/-/healthy").status == 200
+        assert f"{folder}: expected a state directory of mode 0700, got 0750; chmod 700 {folder}" in second.output()
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o750

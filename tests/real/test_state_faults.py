@@ -76,12 +76,12 @@ def available(rollcall: Rollcall) -> float | None:
 def assert_serving(rollcall: Rollcall) -> None:
     """It exposes what it reads, whatever its disk does."""
 
-    def look() -> bool:
+    def shown() -> bool:
         samples = rollcall.scrape()
-        whole = len(list(samples.find("rollcall_node_info", fleet="eu"))) == PEERS + 1
-        return whole and samples.value("rollcall_source_up", fleet="eu") == 1
+        nodes = len(list(samples.find("rollcall_node_info", fleet="eu")))
+        return samples.value("rollcall_source_up", fleet="eu") == 1 and nodes == PEERS + 1
 
-    wait_until(look, "all nodes of a source that is up")
+    wait_until(shown, "all nodes of a source that is up")
 
 
 @pytest.mark.promise(

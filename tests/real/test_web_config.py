@@ -7,7 +7,6 @@ import contextlib
 import http.client
 import shutil
 import socket
-import ssl
 import sys
 import threading
 import time
@@ -25,6 +24,7 @@ from tests.real.process import Process, wait_until
 from tests.real.rollcall import Rollcall
 from tests.real.web import Answer
 from tests.unit.certificates import Authority
+from tests.unit.handshakes import trusting
 
 MACHINE = {"host": {"enabled": False}, "gpu": {"enabled": False}}
 TLS = "tls_server_config: {cert_file: s.pem, key_file: s.key}\n"
@@ -69,7 +69,7 @@ class Secured(Rollcall):
 
     def connect(self) -> http.client.HTTPSConnection:
         """A connection that trusts the authority."""
-        context = ssl.create_default_context(cafile=str(self.authority.pem))
+        context = trusting(str(self.authority.pem))
         return http.client.HTTPSConnection("127.0.0.1", self.port, timeout=60, context=context)
 
     def asked(

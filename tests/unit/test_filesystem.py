@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from exporter.records import HostFilesystem
-from exporter.sources.filesystem import FilesystemReader, Mount, mounts_below
+from exporter.sources.filesystem import FilesystemReader, Mount, mounts_below, seen_by_all
 
 Partition = namedtuple("Partition", "device mountpoint fstype opts", defaults=["rw"])
 ENOUGH = 3600.0
@@ -223,3 +223,27 @@ def test_one_that_does_not_answer_is_left_out_and_not_asked_again_until_it_does(
     assert ps.asked.count("/nfs") == 1
     step = 0.0
     assert mountpoints(reader.read()) == ["/", "/nfs"]
+
+
+def test_what_is_mounted_for_this_process_alone_is_no_file_system_of_the_machine():
+    partitions = [Partition("/dev/sda1", each, "ext4") for each in ("/", "/home", "/tmp", "/var/lib/private/rollcall")]
+    usages = {partition.mountpoint: (1, 1) for partition in partitions}
+
+    def seen_from(seen, rootfs="/"):
+        reader = FilesystemReader(
+            rootfs, FakePs(partitions, usages | {"/home/": (1, 1)}), patience=ENOUGH, seen=lambda: seen
+        )
+        return mountpoints(reader.read())
+
+    assert seen_from(frozenset(("/", "/home", "/mnt"))) == ["/", "/home"]
+    assert seen_from(None) == seen_from(frozenset()) == list(usages)
+    assert seen_from(frozenset("/"), rootfs="/home") == ["/"]
+
+
+def test_mount_points_of_the_first_process(tmp_path):
+    assert seen_by_all(str(tmp_path)) is None
+    (tmp_path / "1").mkdir()
+    (tmp_path / "1/mounts").write_bytes(
+        b"/dev/sda1 / ext4 rw 0 0\nnone /a\\040b\\134 tmpfs rw 0 0\n\nx /\xe9 ext4 rw\n"
+    )
+    assert seen_by_all(str(tmp_path)) == {"/", "/a b\\", "/\udce9"}
