@@ -5,10 +5,15 @@ from __future__ import annotations
 import os
 
 import pytest
+from hypothesis import settings
 
 from tests.promises.recording import measured, pytest_addoption, pytest_collection_modifyitems, pytest_configure
 
 __all__ = ["measured", "pytest_addoption", "pytest_collection_modifyitems", "pytest_configure"]
+
+# How long an example takes says more of what else the machine does.
+settings.register_profile("untimed", parent=settings(), deadline=None)
+settings.load_profile("untimed")
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:

@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporter.records.registry import Registered
@@ -25,6 +25,7 @@ REQUESTS = st.one_of(
 TURNS = st.lists(st.tuples(st.integers(0, 2), st.lists(REQUESTS, min_size=1, max_size=4)), max_size=12)
 
 
+@settings(max_examples=40)
 @given(turns=TURNS)
 def test_stores_that_share_a_file_answer_as_one_that_keeps_nothing(turns: list[tuple[int, list[Request]]]) -> None:
     with tempfile.TemporaryDirectory() as shared, tempfile.TemporaryDirectory() as own:
