@@ -1,7 +1,8 @@
 """`python -m tests.soak --minutes M`: an exporter among upstreams, clients and files that misbehave by turns.
 
 Real processes on loopback: `rollcall serve`, two versions of Prometheus with the shipped rules, and a simulated fleet
-behind gates. It ends with exit status 1 if a scrape failed, or a Prometheus refused a sample.
+behind gates. It ends with exit status 1 if a scrape failed, a Prometheus refused a sample or could not evaluate a rule,
+an acknowledged worker was lost, the exporter logged a traceback, or a fault reached nobody.
 """
 
 from __future__ import annotations
@@ -78,7 +79,8 @@ def main() -> int:
     sys.stdout.write(text)
     if options.json:
         options.json.write_text(text, "utf-8")
-    return int(any(each.failed or each.refused for each in report.prometheuses))
+    broken = [each.version for each in report.prometheuses if each.failed or each.refused or each.broken_rules]
+    return int(bool(broken or report.unmet or report.lost or report.tracebacks))
 
 
 if __name__ == "__main__":

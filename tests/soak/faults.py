@@ -40,6 +40,9 @@ GARBAGE = (
 )
 """What no Prometheus sends."""
 
+PLACES = ("console", "store")
+"""Which upstreams are at fault."""
+
 BAD = "meshes: [{fleet: demo, urls: [http://127.0.0.1:1], interval: soon}]\n"
 
 
@@ -51,12 +54,11 @@ class Fault(NamedTuple):
 
 
 def every_fault() -> list[Fault]:
-    """Each kind of fault once; those of upstreams at a console and at the store by turns."""
-    places = itertools.cycle(("console", "store"))
+    """Each kind of fault once; one of upstreams is at a console and at the store by turns."""
     servers = {name: fault.script for name, fault in OF_SERVERS.items() if fault.script is not None}
     found = [
-        Fault(f"an upstream {name}", partial(_answers, place=next(places), script=script))
-        for name, script in servers.items()
+        Fault(f"an upstream {name}", partial(_answers, places=_turns(number), script=script))
+        for number, (name, script) in enumerate(servers.items())
     ]
     found += [Fault("a console vanishes and comes back", partial(_vanishes, place="console"))]
     found += [Fault("the store is killed, and starts again with nothing", partial(_vanishes, place="store"))]
@@ -73,8 +75,12 @@ def _met(condition: Callable[[], bool]) -> bool:
     return True
 
 
-def _answers(world: World, hold: float, *, place: str, script: Script) -> bool:
-    gate = world.gates()[place]
+def _turns(number: int) -> Iterator[str]:
+    return itertools.islice(itertools.cycle(PLACES), number, None)
+
+
+def _answers(world: World, hold: float, *, places: Iterator[str], script: Script) -> bool:
+    gate = world.gates()[next(places)]
     before = gate.met
     gate.script = script
     try:
