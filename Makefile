@@ -9,7 +9,7 @@ ITSELF = -m pip install -qq --disable-pip-version-check --no-deps --no-build-iso
 COMPILE := $(TOOLS)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras \
 	--custom-compile-command 'make lock' $(ARGS)
 
-.PHONY: run demo stack test again test-full lint format generate reliability bench soak lock audit sbom clean
+.PHONY: run demo stack test again test-full lint format generate reliability fuzz bench soak lock audit sbom clean
 
 run: $(VENV)/run  ## Serve metrics of this machine, and of a mesh or store on it
 	$(BIN)/rollcall serve $(ARGS)
@@ -61,8 +61,14 @@ generate: $(VENV)/test  ## Files that are made from code
 	$(BIN)/python -m tests.soak.document
 
 reliability: $(VENV)/test tests/.set-up  ## Every promise put to the test again, and what was measured, in docs/RELIABILITY.md
-	$(BIN)/python -m pytest tests -m promise --record=docs/reliability.json $(ARGS)
+	$(BIN)/python -m pytest tests -m promise --ignore=tests/fuzz --record=docs/reliability.json $(ARGS)
 	$(BIN)/python -m tests.promises
+
+fuzz: $(VENV)/test tests/.set-up  ## 100,000 broken payloads, files, headers and requests, and how many of each there were
+	ROLLCALL_FULL=1 ROLLCALL_EXAMPLES=$${ROLLCALL_EXAMPLES:-4000} $(BIN)/python -m pytest -n 2 tests/fuzz -m promise \
+		--timeout=3600 --record=docs/reliability.json $(ARGS)
+	$(BIN)/python -m tests.promises
+	$(BIN)/python -m tests.fuzz
 
 bench: $(VENV)/test tests/.set-up  ## CPU, memory and latency up to 100,000 workers, beside others (ARGS=--quick: 10,000)
 	-sh tests/set_up.sh peers

@@ -10,8 +10,8 @@ from queue import SimpleQueue
 from threading import Lock, Thread
 
 from exporter.isolate import Attempted, isolated
-from exporter.records import CollectorReading
-from exporter.records.table import Tables
+from exporter.records import CollectorReading, CollectorUnread
+from exporter.records.table import Record, Tables
 from exporter.sources.collector import Collector
 
 Answer = Future[Attempted[Tables]]
@@ -72,7 +72,10 @@ class Collection:
         self._messages: dict[str, str] = {}
 
     async def read(self) -> Tables:
-        """Read everything; the tables of what succeeded, and a `CollectorReading` for each collector."""
+        """Read everything; the tables of what succeeded, and a `CollectorReading` for each collector.
+
+        `CollectorUnread` is the one table that several collectors may fill.
+        """
         asked = {
             reader.name: None if reader.hangs(self._timeout) else asyncio.wrap_future(reader.ask())
             for reader in self._readers
@@ -82,13 +85,15 @@ class Collection:
             await asyncio.wait(under_way, timeout=self._timeout)
         tables: Tables = {}
         readings = []
+        unread: list[Record] = []
         for name, answer in asked.items():
             late = Attempted[Tables](None, "timeout", f"no answer within {self._timeout:g} s", self._timeout)
             attempted = answer.result() if answer is not None and answer.done() else late
             self._say(name, attempted.message)
             tables.update(attempted.value or {})
+            unread += tables.pop(CollectorUnread, ())
             readings.append(CollectorReading(name, int(attempted.value is not None), attempted.seconds))
-        return {**tables, CollectorReading: tuple(readings)}
+        return {**tables, CollectorReading: tuple(readings), CollectorUnread: tuple(unread)}
 
     def _say(self, name: str, message: str) -> None:
         """Log what a collector suffers from when it begins, and its end (an empty message)."""

@@ -6,6 +6,7 @@ from exporter.families.family import info, value
 from exporter.records import (
     Build,
     CollectorReading,
+    CollectorUnread,
     ConfigLoad,
     Exposed,
     FamilySeries,
@@ -57,6 +58,12 @@ ITSELF = (
         CollectorReading,
         "duration_seconds",
         "How long a collector of this host took.",
+    ),
+    value(
+        "rollcall_collector_unread",
+        CollectorUnread,
+        "unread",
+        "File systems or GPUs of this host that did not answer at the last reading, and so have no samples.",
     ),
     value(
         "rollcall_config_last_reload_successful",

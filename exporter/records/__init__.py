@@ -7,6 +7,7 @@ Units are those of Prometheus: bytes, seconds, ratios from 0 to 1, Unix timestam
 from exporter.records.capacity import ModelLoad, ModelTarget, NodeSlots, NodeStage
 from exporter.records.machine import (
     CollectorReading,
+    CollectorUnread,
     Gpu,
     GpuClock,
     GpuEcc,
@@ -93,6 +94,7 @@ __all__ = [
     "Becomes",
     "Build",
     "CollectorReading",
+    "CollectorUnread",
     "ConfigLoad",
     "Exposed",
     "FamilySeries",

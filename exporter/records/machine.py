@@ -136,3 +136,14 @@ class CollectorReading(Record, frozen=True, gc=False):
     collector: str
     success: int
     duration_seconds: float
+
+
+class CollectorUnread(Record, frozen=True, gc=False):
+    """How many file systems or GPUs of this host were there at the last reading and did not answer.
+
+    What this process has no permission for is not counted.
+    """
+
+    KEY = ("collector",)
+    collector: str
+    unread: int

@@ -82,6 +82,8 @@ def seen_by_all(procfs: str) -> frozenset[str] | None:
 class FilesystemReader:
     """Asks every mounted file system for its size, and never waits long for one that does not answer.
 
+    `unread` is how many gave no answer to the last reading, but for those that this process may not read.
+
     A dead NFS server holds a statvfs(2) for ever. A remote file system is therefore asked in a thread of its own, all
     of them share `patience` seconds, and one that still owes an answer is not asked again.
     """
@@ -100,6 +102,7 @@ class FilesystemReader:
         self._patience = patience
         self._clock = clock
         self._stuck: dict[str, threading.Thread] = {}
+        self.unread = 0
 
     def read(self) -> tuple[HostFilesystem, ...]:
         """List the file systems that answer; sizes in bytes.
@@ -120,6 +123,7 @@ class FilesystemReader:
 
     def measure(self) -> list[tuple[Mount, Any]]:
         """The mounts that answer, chosen as in `read`, each with psutil's usage; raises OSError as it does."""
+        self.unread = 0
         mounts = mounts_below(self._ps.disk_partitions(all=True), self._rootfs)
         if self._rootfs == "/" and (seen := self._seen()):
             mounts = [mount for mount in mounts if mount.mountpoint in seen]
@@ -133,7 +137,8 @@ class FilesystemReader:
 
     def _measured(self, mounts: list[Mount]) -> list[tuple[Mount, Any]]:
         usages = self._usages(mounts)
-        return [(mount, usages[mount.path]) for mount in mounts if mount.path in usages]
+        self.unread += sum(mount.path not in usages for mount in mounts)
+        return [(mount, usages[mount.path]) for mount in mounts if usages.get(mount.path) is not None]
 
     def _usages(self, mounts: list[Mount]) -> dict[str, Any]:
         self._stuck = {path: thread for path, thread in self._stuck.items() if thread.is_alive()}
@@ -161,5 +166,7 @@ class FilesystemReader:
     def _ask(self, path: str, answers: dict[str, Any]) -> None:
         try:
             answers[path] = self._ps.disk_usage(path)
+        except PermissionError:
+            answers[path] = None
         except OSError:
             return

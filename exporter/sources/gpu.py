@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from exporter.records.machine import Gpu, GpuClock, GpuEcc, GpuPcie, GpuThrottle
+from exporter.records.machine import CollectorUnread, Gpu, GpuClock, GpuEcc, GpuPcie, GpuThrottle
 from exporter.records.table import Record, Tables
 from exporter.sources.collector import CollectorError
 
@@ -65,15 +65,18 @@ class GpuCollector:
         self._nvml = nvml
         self._enabled = enabled
         self._started = False
+        self._unread: tuple[CollectorUnread, ...] = ()
 
     def read(self) -> Tables:
         """Fill the GPUs' tables; raises CollectorError.
 
-        A value that a GPU does not give is absent, a GPU that is lost has no rows. NVML is started anew after any
-        failure. It measures PCIe throughput over 20 ms per GPU and direction, so a read takes 40 ms a GPU at least.
+        A value that a GPU does not give is absent, a GPU that is lost has no rows and is counted as unread. NVML is
+        started anew after any failure. It measures PCIe throughput over 20 ms per GPU and direction, so a read takes
+        40 ms a GPU at least.
         """
         rows = self._rows(self._everything)
-        return {table: tuple(row for row in rows if type(row) is table) for table in TABLES}
+        tables: Tables = {table: tuple(row for row in rows if type(row) is table) for table in TABLES}
+        return {**tables, CollectorUnread: self._unread}
 
     def devices(self) -> tuple[Gpu, ...]:
         """The GPUs without their clocks, ECC errors and throttling, and without the wait for PCIe throughput.
@@ -128,14 +131,16 @@ class GpuCollector:
     def _rows(self, tell: Callable[[object, str, str], Sequence[R]]) -> list[R]:
         """The rows that `tell` gives of each GPU; none where GPUs are not to be read, or there are none."""
         rows: list[R] = []
+        self._unread = ()
         if self._enabled is False or not self._start():
             return rows
-        lost = False
+        lost = 0
         for index in range(self._count()):
             try:
                 rows += self._gpu(index, tell)
             except _GpuLostError:
-                lost = True
+                lost += 1
+        self._unread = (CollectorUnread(self.name, lost),)
         if lost:
             # NVML finds a GPU that has come back only when it is started anew.
             self.close()

@@ -13,7 +13,15 @@ from typing import Any
 
 import psutil
 
-from exporter.records.machine import Host, HostCpu, HostDisk, HostFilesystem, HostNetwork, HostTemperature
+from exporter.records.machine import (
+    CollectorUnread,
+    Host,
+    HostCpu,
+    HostDisk,
+    HostFilesystem,
+    HostNetwork,
+    HostTemperature,
+)
 from exporter.records.table import Tables
 from exporter.sources.collector import CollectorError
 from exporter.sources.filesystem import FilesystemReader, seen_by_all
@@ -51,7 +59,7 @@ class HostCollector:
     def read(self) -> Tables:
         """Fill this host's tables; raises CollectorError when CPU times, memory or network cannot be read.
 
-        File systems, disks and sensors that cannot be read have no row.
+        File systems, disks and sensors that cannot be read have no row; such file systems are counted as unread.
         """
         try:
             return {
@@ -61,6 +69,7 @@ class HostCollector:
                 HostDisk: tuple(self._disks()),
                 HostNetwork: tuple(self._networks()),
                 HostTemperature: tuple(self._temperatures()),
+                CollectorUnread: (CollectorUnread(self.name, self._filesystems.unread),),
             }
         except (OSError, LookupError, ValueError) as error:
             found = f"{type(error).__name__}: {error}"

@@ -8,7 +8,6 @@ from functools import partial
 from typing import Any
 
 import pytest
-from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.exposition import Exposition, Format
@@ -16,9 +15,11 @@ from exporter.families import POLLED
 from exporter.records.reading import MeshReading
 from exporter.sources.mesh_llm import parse
 from tests.fuzz.beside import Sick, exposed, lines_of, published
-from tests.fuzz.payloads import REPRODUCIBLE, Path, broken, keys_of, sweep
+from tests.fuzz.conftest import Fuzz
+from tests.fuzz.payloads import Path, broken, keys_of, sweep
 from tests.golden.canned_console import CannedConsole
 from tests.golden.cases import MESH, console, whole
+from tests.promises.recording import Measured
 
 SPLIT = MESH.parent / "made" / "split"
 PATHS = {"runtime-llama": "/api/runtime/llama", "runtime-stages": "/api/runtime/stages"}
@@ -60,21 +61,22 @@ def payloads() -> Iterator[Any]:
         yield st.tuples(st.just(name), broken(said, keys_of(said)))
 
 
-@REPRODUCIBLE
-@given(answer=st.one_of(*payloads()))
-def test_broken_answers_cost_nothing_else(answer: tuple[str, bytes]) -> None:
-    check(exposed([sick(reading(*answer))]))
+@pytest.mark.promise("Fuzzing", "Broken slots, stages and targets of a console cost no sample of a status")
+def test_broken_answers_cost_nothing_else(fuzz: Fuzz) -> None:
+    fuzz(lambda answer: check(exposed([sick(reading(*answer))])), st.one_of(*payloads()))
 
 
+@pytest.mark.promise("Fuzzing", "Each value of {name} replaced by each hostile one costs no other sample")
 @pytest.mark.parametrize("name", PATHS)
-def test_every_value_that_is_read_replaced_by_every_hostile_one(name: str) -> None:
+def test_every_value_that_is_read_replaced_by_every_hostile_one(name: str, measured: Measured) -> None:
     exposition = Exposition(POLLED, limit=10**6)
-    swept: set[Path] = set()
+    swept: list[Path] = []
     read = partial(reading, name)
     for path, body in sweep(SAID[name], keys_of(SAID[name])):
         check(whole(published([sick(read(body))], exposition), Format.TEXT))
-        swept.add(path)
-    assert len(swept) > 10
+        swept.append(path)
+    assert len(set(swept)) > 10
+    measured("cases", len(swept), "")
 
 
 def test_there_is_something_to_lose() -> None:

@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from functools import partial
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,8 +17,10 @@ from exporter.sources.mesh_llm import parse
 from exporter.sources.source import SourceError
 from exporter.state.mesh_tables import drift_of
 from tests.fuzz.beside import Sick, attempt, exposed, lines_of, published
+from tests.fuzz.conftest import Fuzz
 from tests.fuzz.payloads import REPRODUCIBLE, broken, keys_of, sweep
 from tests.golden.cases import MESH, console, whole
+from tests.promises.recording import Measured
 
 FILES = (*sorted(MESH.glob("status-*.json")), MESH.parent / "made" / "status.json")
 CAPTURES = [json.loads(path.read_text()) for path in FILES]
@@ -41,19 +44,25 @@ def check(text: bytes) -> None:
     assert sum(line.endswith(" 1") for line in states) * len(NODE_STATES) == len(states)
 
 
-@REPRODUCIBLE
-@given(bodies=st.lists(st.lists(payloads, min_size=1, max_size=2), min_size=1, max_size=2))
-def test_broken_consoles_cost_a_healthy_one_nothing(bodies: list[list[bytes]]) -> None:
-    check(exposed([sick(number, each) for number, each in enumerate(bodies)]))
+@pytest.mark.promise("Fuzzing", "Broken payloads of mesh-llm consoles cost a healthy console no sample")
+def test_broken_consoles_cost_a_healthy_one_nothing(fuzz: Fuzz) -> None:
+    def broken_consoles(bodies: list[list[bytes]]) -> None:
+        check(exposed([sick(number, each) for number, each in enumerate(bodies)]))
+
+    fuzz(broken_consoles, st.lists(st.lists(payloads, min_size=1, max_size=2), min_size=1, max_size=2))
 
 
-def test_every_value_that_is_read_replaced_by_every_hostile_one() -> None:
+@pytest.mark.promise("Fuzzing", "Each value of a console's status replaced by each hostile one costs no other sample")
+def test_every_value_that_is_read_replaced_by_every_hostile_one(measured: Measured) -> None:
     exposition = Exposition(POLLED, limit=10**6)
-    swept = set()
-    for path, body in sweep(MADE, KEYS):
-        check(whole(published([sick(0, [body])], exposition), Format.TEXT))
-        swept.add(path[-1])
-    assert len(swept) > 30
+    swept = [path[-1] for path, body in sweep(MADE, KEYS) if checked(exposition, body)]
+    assert len(set(swept)) > 30
+    measured("cases", len(swept), "")
+
+
+def checked(exposition: Exposition, body: bytes) -> bool:
+    check(whole(published([sick(0, [body])], exposition), Format.TEXT))
+    return True
 
 
 def test_generated_payloads_are_of_both_kinds() -> None:

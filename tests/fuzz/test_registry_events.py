@@ -7,17 +7,22 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from hypothesis import HealthCheck, settings
+import pytest
+from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from exporter.records.registry import ATTEMPT_STATUSES, Registered
 from exporter.registry.store import Accepted, Heartbeats, RegistryStore, Request
 from exporter.state.events import FINISHED, Heartbeat
+from tests.fuzz.payloads import REPRODUCIBLE
+from tests.promises.recording import Measured
+from tests.real.scale import FULL
 from tests.unit.registry_files import NOW, ask, beat, leave, names, opened, report
 
 WORKERS = st.sampled_from(["w0", "w1", "w2", "w3"])
 ATTEMPTS = st.sampled_from(["a0", "a1", "a2"])
+REPRODUCIBLE_EVENTS = settings(REPRODUCIBLE, max_examples=300 if FULL else 40, stateful_step_count=40)
 TOLD = (
     "status",
     "stats",
@@ -163,8 +168,15 @@ def plain(outcome: object) -> Plain | int | None:
     return None if outcome is None else outcome.count
 
 
-Machine.TestCase.settings = settings(
-    max_examples=40, stateful_step_count=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
+@pytest.mark.promise("Fuzzing", "Any order of events leaves a registry's file as LightningStore's rules have it")
+def test_any_order_of_events(measured: Measured) -> None:
+    steps = 0
 
-TestEvents = Machine.TestCase
+    class Counted(Machine):
+        @invariant()
+        def counted(self) -> None:
+            nonlocal steps
+            steps += 1
+
+    run_state_machine_as_test(Counted, settings=REPRODUCIBLE_EVENTS)
+    measured("cases", steps, "")

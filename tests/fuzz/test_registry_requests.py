@@ -22,6 +22,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from tests.fuzz.payloads import broken
+from tests.fuzz.test_accept import FIELD
+from tests.promises.recording import Measured
 from tests.real.process import wait_until
 from tests.real.rollcall import Rollcall
 from tests.real.scale import FULL, LONG
@@ -79,6 +81,17 @@ TARGETS = st.one_of(
     st.sampled_from(
         [f"{WORKERS}/search", f"{WORKERS}/heartbeats", "/v1/agl/health", "/v1/agl/", "/", "/api/v1/workers/a"]
     ),
+    st.sampled_from(
+        [
+            "/metrics",
+            "/metrics?x=1",
+            "/-/healthy",
+            "/-/ready",
+            "/-/reload",
+            "/api/v1/nodes/%00",
+            "/api/v1/nodes/a?fleet=x",
+        ]
+    ),
 )
 METHODS = st.sampled_from(["POST", "POST", "POST", "GET", "GET", "DELETE", "PUT", "HEAD", "OPTIONS", "PATCH", "BREW"])
 FIELDS = st.fixed_dictionaries(
@@ -93,7 +106,8 @@ FIELDS = st.fixed_dictionaries(
         "Authorization": st.sampled_from(["Bearer x", "Basic", ""]),
         "Expect": st.sampled_from(["100-continue", "x"]),
         "Upgrade": st.just("h2c"),
-        "Accept-Encoding": st.just("gzip"),
+        "Accept": FIELD,
+        "Accept-Encoding": st.just("gzip") | FIELD,
         "X-Forwarded-For": st.sampled_from(["10.0.0.1", "x"]),
     },
 )
@@ -145,8 +159,9 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rollcall]:
         yield started
 
 
+@pytest.mark.promise("Fuzzing", "Any request to a running exporter, its registry included, is answered below 500")
 @pytest.mark.timeout(LONG * 2)
-def test_no_request_breaks_it(registry: Rollcall) -> None:
+def test_no_request_breaks_it(registry: Rollcall, measured: Measured) -> None:
     port = int(registry.url.rpartition(":")[2])
     answered: Counter[int | None] = Counter()
 
@@ -164,6 +179,7 @@ def test_no_request_breaks_it(registry: Rollcall) -> None:
         answered[status] += 1
 
     send()
+    measured("cases", answered.total(), "")
     wanted = {HTTPStatus.OK, HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN, HTTPStatus.UNSUPPORTED_MEDIA_TYPE, 405, 422}
     assert wanted <= answered.keys(), answered
     samples = registry.scrape()

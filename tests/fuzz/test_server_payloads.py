@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,9 +17,11 @@ from exporter.sources.fetch import Resolver
 from exporter.sources.lightning import AgentLightning
 from exporter.sources.source import Deadline, Pace, SourceError
 from tests.fuzz.beside import Sick, attempt, exposed, lines_of
+from tests.fuzz.conftest import Fuzz
 from tests.fuzz.payloads import REPRODUCIBLE, broken, sweep
 from tests.golden.canned_server import Broken, CannedServer
 from tests.golden.cases import SERVER
+from tests.promises.recording import Measured
 
 LISTS, LOG = "/api/rollouts?", "/api/rollouts/terminal?"
 SAID = {
@@ -81,20 +84,21 @@ def spoiled(draw: st.DrawFn) -> Answers:
     return {start: draw(broken(said, KEYS[start])) if start in wrong else said for start, said in SAID.items()}
 
 
-@REPRODUCIBLE
-@given(first=spoiled(), second=spoiled())
-def test_a_broken_server_costs_a_healthy_console_nothing(first: Answers, second: Answers) -> None:
-    check(exposed([sick(first, second, SAID)]))
+@pytest.mark.promise("Fuzzing", "Broken answers of an Agent Lightning 1.x server cost a healthy console no sample")
+def test_a_broken_server_costs_a_healthy_console_nothing(fuzz: Fuzz) -> None:
+    fuzz(lambda first, second: check(exposed([sick(first, second, SAID)])), spoiled(), spoiled())
 
 
-def test_every_value_that_is_read_replaced_by_every_hostile_one() -> None:
-    swept = set()
+@pytest.mark.promise("Fuzzing", "Each value of a 1.x server replaced by each hostile one costs none of the next read")
+def test_every_value_that_is_read_replaced_by_every_hostile_one(measured: Measured) -> None:
+    swept = []
     for start, said in SAID.items():
         for path, body in sweep(said, KEYS[start]):
             server = sick({**SAID, start: body}, SAID)
             assert isinstance(server.reads[1], StoreReading)
-            swept.add((start, path[-1]))
-    assert len(swept) > 8
+            swept.append((start, path[-1]))
+    assert len(set(swept)) > 8
+    measured("cases", len(swept), "")
 
 
 def test_generated_answers_are_of_every_kind() -> None:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,9 +17,11 @@ from exporter.records.reading import StoreReading
 from exporter.sources.source import Deadline, SourceError
 from exporter.state.worker_tables import drift_of
 from tests.fuzz.beside import Sick, attempt, exposed, lines_of, published
+from tests.fuzz.conftest import Fuzz
 from tests.fuzz.payloads import REPRODUCIBLE, broken, keys_of, sweep
 from tests.golden.answers import CannedStore
 from tests.golden.cases import captured, whole
+from tests.promises.recording import Measured
 
 ATTEMPTS = [rollout["attempt"] for rollout in captured("rollouts")["items"] if "attempt" in rollout]
 FIRST = {
@@ -72,20 +75,21 @@ def spoiled(draw: st.DrawFn, answers: dict[str, Any]) -> Answers:
     return {start: draw(broken(said, KEYS[start])) if start in wrong else said for start, said in answers.items()}
 
 
-@REPRODUCIBLE
-@given(first=spoiled(FIRST), second=spoiled(SECOND))
-def test_a_broken_store_costs_a_healthy_console_nothing(first: Answers, second: Answers) -> None:
-    check(exposed([sick(first, second)]))
+@pytest.mark.promise("Fuzzing", "Broken answers of a LightningStore cost a healthy console no sample")
+def test_a_broken_store_costs_a_healthy_console_nothing(fuzz: Fuzz) -> None:
+    fuzz(lambda first, second: check(exposed([sick(first, second)])), spoiled(FIRST), spoiled(SECOND))
 
 
-def test_every_value_that_is_read_replaced_by_every_hostile_one() -> None:
+@pytest.mark.promise("Fuzzing", "Each value of a LightningStore replaced by each hostile one costs no other sample")
+def test_every_value_that_is_read_replaced_by_every_hostile_one(measured: Measured) -> None:
     exposition = Exposition(POLLED, limit=10**6)
-    swept = set()
+    swept = []
     for start, said in SECOND.items():
         for path, body in sweep(said, KEYS[start]):
             check(whole(published([sick(FIRST, {**SECOND, start: body})], exposition), Format.TEXT))
-            swept.add((start, path[-1]))
-    assert len(swept) > 50
+            swept.append((start, path[-1]))
+    assert len(set(swept)) > 50
+    measured("cases", len(swept), "")
 
 
 def test_generated_answers_are_of_every_kind() -> None:

@@ -4,10 +4,12 @@
  *   gpus N                    this many GPUs (default 0, at most 8)
  *   fail FUNCTION GPU CODE    the function, of that GPU or of any (*), returns the code
  *   lost GPU                  the GPU is lost, until NVML is started without this line
+ *   hang FUNCTION             the function does not come back before this line is gone
  * With OLD_DRIVER defined it has the entry points of a driver of before 510 only. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum {
     SUCCESS = 0, UNINITIALIZED = 1, INVALID_ARGUMENT = 2, NOT_SUPPORTED = 3, INSUFFICIENT_SIZE = 7, GPU_IS_LOST = 15,
@@ -27,13 +29,14 @@ int stub_starts(void) { return starts; }
 
 static int scenario(const char *function, int gpu, int *gpus, int *lost) {
     char line[256], name[128], which[16];
-    int code, number, result = SUCCESS;
+    int code, number, result = SUCCESS, hangs = 0;
     const char *path = getenv("NVML_STUB_SCENARIO");
     FILE *file = path ? fopen(path, "r") : NULL;
     *gpus = 0;
     *lost = 0;
     if (!file) return SUCCESS;
     while (fgets(line, sizeof line, file)) {
+        if (sscanf(line, "hang %127s", name) == 1 && !strcmp(name, function)) hangs = 1;
         if (sscanf(line, "gpus %d", &number) == 1) *gpus = number < MOST_GPUS ? number : MOST_GPUS;
         if (sscanf(line, "lost %d", &number) == 1 && number == gpu) *lost = 1;
         if (sscanf(line, "fail %127s %15s %d", name, which, &code) == 3 && !strcmp(name, function)
@@ -41,7 +44,9 @@ static int scenario(const char *function, int gpu, int *gpus, int *lost) {
             result = code;
     }
     fclose(file);
-    return result;
+    if (!hangs) return result;
+    usleep(10000);
+    return scenario(function, gpu, gpus, lost);
 }
 
 static int ask_library(const char *function) {

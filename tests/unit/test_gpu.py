@@ -4,11 +4,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from exporter.records import Gpu, GpuClock, GpuEcc, GpuPcie, GpuThrottle
+from exporter.records import CollectorUnread, Gpu, GpuClock, GpuEcc, GpuPcie, GpuThrottle
 from exporter.sources.collector import CollectorError
 from exporter.sources.gpu import GpuCollector, load_nvml
 
-NOTHING = {Gpu: (), GpuClock: (), GpuPcie: (), GpuEcc: (), GpuThrottle: ()}
+NOTHING = {Gpu: (), GpuClock: (), GpuPcie: (), GpuEcc: (), GpuThrottle: (), CollectorUnread: ()}
+ALL_READ = CollectorUnread("gpu", 0)
 
 
 class NVMLError(Exception):
@@ -84,7 +85,7 @@ def test_errors_of_the_start(enabled, code, message):
 def test_no_gpu_is_normal_or_an_error_and_looked_for_anew():
     nvml = fake(nvmlDeviceGetCount=0)
     collector = GpuCollector(nvml, None)
-    assert collector.read() == NOTHING
+    assert collector.read() == {**NOTHING, CollectorUnread: (ALL_READ,)}
     nvml.answers["nvmlDeviceGetCount"] = 1
     assert [row.gpu for row in collector.read()[Gpu]] == ["0"]
     assert nvml.calls.count("nvmlInit") == 2
@@ -118,7 +119,11 @@ def test_a_gpu_that_says_nothing_has_a_row_without_values(code):
             return super().__getattr__(name)
 
     nvml = Silent(nvmlDeviceGetCount=1, nvmlDeviceGetHandleByIndex=handle)
-    assert GpuCollector(nvml, None).read() == {**NOTHING, Gpu: (Gpu(gpu="0", uuid=""),)}
+    assert GpuCollector(nvml, None).read() == {
+        **NOTHING,
+        Gpu: (Gpu(gpu="0", uuid=""),),
+        CollectorUnread: (ALL_READ,),
+    }
 
 
 @pytest.mark.parametrize(
@@ -212,7 +217,7 @@ def test_a_gpu_without_permission_costs_no_restart():
 def test_a_gpu_that_cannot_be_opened_is_looked_for_anew(code):
     nvml = fake(nvmlDeviceGetHandleByIndex=NVMLError(code))
     collector = GpuCollector(nvml, None)
-    assert collector.read() == NOTHING
+    assert collector.read() == {**NOTHING, CollectorUnread: (CollectorUnread("gpu", 1),)}
     nvml.answers["nvmlDeviceGetHandleByIndex"] = handle
     assert len(collector.read()[Gpu]) == 1
     assert nvml.calls.count("nvmlInit") == nvml.calls.count("nvmlShutdown") + 1 == 2

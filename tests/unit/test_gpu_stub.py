@@ -39,7 +39,7 @@ def reads(tmp_path, library):
             input="".join(json.dumps(line) + "\n" for line in lines),
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=240,
         )
         assert (done.returncode, done.stderr) == (0, "")
         return [json.loads(line) for line in done.stdout.splitlines()]
@@ -183,7 +183,15 @@ def test_no_driver_is_normal_and_one_that_comes_is_found(reads, library, tmp_pat
     none, found = reads(
         {"scenario": "gpus 1\n", "library": str(other)}, {"scenario": "gpus 1\n", "library": str(library)}, library=None
     )
-    assert none == {"Gpu": [], "GpuClock": [], "GpuPcie": [], "GpuEcc": [], "GpuThrottle": [], "starts": 0}
+    assert none == {
+        "Gpu": [],
+        "GpuClock": [],
+        "GpuPcie": [],
+        "GpuEcc": [],
+        "GpuThrottle": [],
+        "CollectorUnread": [],
+        "starts": 0,
+    }
     assert found["Gpu"] == [gpu(0)]
 
 

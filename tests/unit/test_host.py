@@ -5,7 +5,15 @@ from collections import namedtuple
 import psutil
 import pytest
 
-from exporter.records import Host, HostCpu, HostDisk, HostFilesystem, HostNetwork, HostTemperature
+from exporter.records import (
+    CollectorUnread,
+    Host,
+    HostCpu,
+    HostDisk,
+    HostFilesystem,
+    HostNetwork,
+    HostTemperature,
+)
 from exporter.sources.collector import CollectorError
 from exporter.sources.filesystem import EXCLUDED_TYPES
 from exporter.sources.host import CPU_MODES, HostCollector
@@ -89,6 +97,7 @@ def test_every_table(procfs):
         HostDisk: (HostDisk("sda", 4096, 8192),),
         HostNetwork: (HostNetwork("eth0", 20, 10),),
         HostTemperature: (HostTemperature("coretemp", "Package id 0", 41.0),),
+        CollectorUnread: (CollectorUnread("host", 0),),
     }
     assert ps.arguments["cpu_times"] == {"percpu": True}
     assert ps.arguments["disk_io_counters"] == {"perdisk": True, "nowrap": False}

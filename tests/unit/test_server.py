@@ -153,6 +153,10 @@ class Hasty(Protocol):
     answer_timeout = 0.2
 
 
+class Patient(Protocol):
+    answer_timeout = 300.0
+
+
 @contextmanager
 def serving(app: ASGIApp, protocol: type[Protocol] = Protocol) -> Iterator[tuple[uvicorn.Server, socket.socket]]:
     """A server in a thread, and a client that has little room for what it has not read."""
@@ -201,13 +205,13 @@ def test_a_client_that_does_not_take_its_answer_is_cut_off(
 
 @pytest.mark.parametrize("app", [at_once, in_pieces])
 def test_a_client_that_takes_its_answers_gets_them_whole(app: ASGIApp) -> None:
-    with serving(app) as (_, client):
+    with serving(app, Patient) as (_, client):
         client.sendall(b"GET / HTTP/1.1\r\n\r\n" * 2 + b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n")
         assert 3 * SIZE < take(client) < 3 * SIZE + 1000
 
 
 def test_an_answer_that_is_written_but_not_taken_is_under_way() -> None:
-    class Impatient(Protocol):
+    class Impatient(Patient):
         def on_headers_complete(self) -> None:
             super().on_headers_complete()
             self.head_timeout = 0.0
