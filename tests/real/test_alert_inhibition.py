@@ -12,7 +12,7 @@ from typing import NamedTuple
 import pytest
 
 from tests.real.monitoring import Alertmanager, adapt_alertmanager
-from tests.real.process import free_port, wait_until
+from tests.real.process import PATIENCE, free_port, wait_until
 from tests.real.web import ask
 from tests.unit.test_alertmanager_config import MUTED_BY, SOURCES, labels
 
@@ -50,7 +50,8 @@ class Held:
     def post(self, alerts: list[dict[str, str]]) -> None:
         """Have these fire, and see what mutes what then."""
         body = json.dumps([{"labels": each} for each in alerts]).encode()
-        assert ask(self._alerts, method="POST", headers={"Content-Type": "application/json"}, body=body).status == 200
+        form = {"Content-Type": "application/json"}
+        assert ask(self._alerts, method="POST", headers=form, body=body, timeout=PATIENCE).status == 200
         posted = {frozenset(each.items()) for each in alerts}
         looks = [self._look()]
 
@@ -59,7 +60,7 @@ class Held:
             lately = looks[-SETTLED:]
             return posted <= looks[-1].keys() and len(lately) == SETTLED and all(look == looks[-1] for look in lately)
 
-        wait_until(settled, "the alerts, and what mutes what")
+        wait_until(settled, "the alerts, and what mutes what", seconds=3 * PATIENCE)
         self._muting = looks[-1]
 
     def muting(self, said: Labels) -> list[dict[str, str]]:
@@ -67,7 +68,7 @@ class Held:
         return self._muting[frozenset(said.items())]
 
     def _look(self) -> dict[frozenset[tuple[str, str]], list[dict[str, str]]]:
-        held = ask(self._alerts).json()
+        held = ask(self._alerts, timeout=PATIENCE).json()
         named = {each["fingerprint"]: each["labels"] for each in held}
         return {
             frozenset(each["labels"].items()): [named[mark] for mark in each["status"]["inhibitedBy"]] for each in held
