@@ -65,7 +65,7 @@ reliability: $(VENV)/test tests/.set-up  ## Every promise put to the test again,
 	$(BIN)/python -m tests.promises
 
 fuzz: $(VENV)/test tests/.set-up  ## 100,000 broken payloads, files, headers and requests, and how many of each there were
-	ROLLCALL_FULL=1 ROLLCALL_EXAMPLES=$${ROLLCALL_EXAMPLES:-4000} $(BIN)/python -m pytest -n 2 tests/fuzz -m promise \
+	ROLLCALL_FULL=1 ROLLCALL_EXAMPLES=$${ROLLCALL_EXAMPLES:-2700} $(BIN)/python -m pytest -n 2 tests/fuzz -m promise \
 		--timeout=3600 --record=docs/reliability.json $(ARGS)
 	$(BIN)/python -m tests.promises
 	$(BIN)/python -m tests.fuzz

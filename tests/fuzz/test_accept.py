@@ -54,6 +54,6 @@ def test_any_header_is_answered(fuzz: Fuzz) -> None:
         assert body.endswith(b"\n# EOF\n") == (form is Format.OPENMETRICS)
         seen.add((form.name, zipped))
 
-    fuzz(check, FIELD, FIELD, times=6, bounded=200)
+    fuzz(check, FIELD, FIELD, times=12, bounded=200)
     assert {form for form, _ in seen} == {"TEXT", "OPENMETRICS"}
     assert {zipped for _, zipped in seen} == {True, False}

@@ -43,4 +43,4 @@ def test_any_text_is_a_label(fuzz: Fuzz) -> None:
             assert labels(found[Format.TEXT], name, label) == wanted
         assert set(labels(found[Format.TEXT], "rollcall_wakeable_info", "provider")) == {guard(provider)}
 
-    fuzz(check, st.lists(TEXTS, min_size=1, max_size=3, unique=True), TEXTS, times=3, bounded=150)
+    fuzz(check, st.lists(TEXTS, min_size=1, max_size=3, unique=True), TEXTS, times=6, bounded=150)

@@ -104,6 +104,7 @@ def scraping(rollcall: Rollcall) -> Iterator[list[Samples]]:
         thread.join()
 
 
+@pytest.mark.promise("Configuration", "Fleets come and go by a reload while no scrape misses a sample of another")
 def test_fleets_come_and_go_while_another_is_never_missing(fleets: Fleets, tmp_path: Path) -> None:
     with Rollcall(tmp_path, fleets.text("goes")) as rollcall:
         settled(rollcall, "stays", "goes")
@@ -128,6 +129,10 @@ def test_fleets_come_and_go_while_another_is_never_missing(fleets: Fleets, tmp_p
     assert "Traceback" not in rollcall.output()
 
 
+@pytest.mark.promise(
+    "Configuration",
+    "A bad file leaves the old configuration serving, by /-/reload and SIGHUP, and sets the metric to 0",
+)
 def test_a_bad_file_leaves_the_old_configuration_serving(fleets: Fleets, tmp_path: Path) -> None:
     with Rollcall(tmp_path, fleets.text()) as rollcall:
         settled(rollcall, "stays")
@@ -153,6 +158,11 @@ def test_a_bad_file_leaves_the_old_configuration_serving(fleets: Fleets, tmp_pat
         samples = wait_until(lambda: _loaded(rollcall), "the good file to be loaded")
         assert (samples.value("rollcall_config_last_reload_success_timestamp_seconds") or 0.0) > (loaded or 0.0)
         assert lasting(samples) == before
+        fleets.file.write_text("stores: soon\n")
+        rollcall.send(signal.SIGHUP)
+        wait_until(lambda: rollcall.scrape().value(LOADED) == 0, "the bad file to be refused")
+        rollcall.fresh("stays")
+        assert lasting(rollcall.scrape()) == before
     assert KEY not in rollcall.output()
     assert "Traceback" not in rollcall.output()
 

@@ -63,10 +63,16 @@ def read(door: Door) -> bytes:
         return session.get("/x").body
 
 
+@pytest.mark.promise(
+    "Configuration", "An upstream that asks for a client certificate is shown the one of its tls_config"
+)
 def test_who_shows_its_certificate_is_answered(folder: Path, server: Loopback) -> None:
     assert read(Door(store(folder, server), Resolver())) == b"{}"
 
 
+@pytest.mark.promise(
+    "Configuration", "An upstream that asks for a client certificate and gets none, or a stranger's, gets no request"
+)
 @pytest.mark.parametrize("own", ["tls_config: {ca_file: ca.pem}", OWN.replace("own", "stranger")])
 def test_who_shows_none_or_a_strangers_is_not(own: str, folder: Path, server: Loopback) -> None:
     with pytest.raises(SourceError) as caught:
@@ -75,6 +81,7 @@ def test_who_shows_none_or_a_strangers_is_not(own: str, folder: Path, server: Lo
     assert server.heads == []
 
 
+@pytest.mark.promise("Configuration", "An upstream whose certificate bears another name is not talked to")
 def test_the_name_that_the_upstream_must_bear(folder: Path, server: Loopback) -> None:
     with pytest.raises(SourceError, match=r"expected a trusted certificate for '127\.0\.0\.1'") as caught:
         read(Door(store(folder, server, ""), Resolver()))
@@ -85,6 +92,9 @@ def test_the_name_that_the_upstream_must_bear(folder: Path, server: Loopback) ->
     assert f"Host: 127.0.0.1:{server.port}" in server.heads[0]
 
 
+@pytest.mark.promise(
+    "Configuration", "A renewed client certificate is shown without a restart, and half a renewal waits"
+)
 def test_a_renewed_certificate_is_shown_and_half_a_renewal_waits(folder: Path, server: Loopback) -> None:
     trust = Trust(store(folder, server))
     first = trust()

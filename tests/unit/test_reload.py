@@ -77,6 +77,9 @@ def test_a_bad_one_is_said_line_by_line_and_the_last_good_one_stays(caplog: pyte
     assert life.shown == (1, LATER)
 
 
+@pytest.mark.promise(
+    "Configuration", "What nobody foresaw in a reload leaves the old configuration, and quotes nothing"
+)
 def test_what_nobody_foresaw_leaves_the_old_one_and_says_nothing_of_it() -> None:
     life = Life(ZeroDivisionError("canary"), Config())
     assert life.reloader.reload().text.splitlines()[1:] == ["unforeseen ZeroDivisionError"]
