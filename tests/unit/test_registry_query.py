@@ -75,7 +75,9 @@ SELECTIONS = st.builds(
 )
 
 
-@settings(max_examples=500, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=500, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(SELECTIONS)
 def test_a_selection_finds_what_a_store_finds(search: Search, asked: Selection) -> None:
     everybody, _ = found(search, Selection())
