@@ -36,7 +36,7 @@ ENDING = (signal.SIGTERM, signal.SIGINT)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; returns its exit status. 0: done; 1: failed; 2: wrong usage or configuration."""
+    """Run the command; returns its exit status, as docs/CLI.md has them."""
     own, command = _divided(list(sys.argv[1:] if arguments is None else arguments))
     options = _parser().parse_args(own)
     if command is not None:
@@ -45,6 +45,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         status: int = options.run(options)
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:
+        # At the exit Python writes what is left in the buffer (docs.python.org: signal, Note on SIGPIPE).
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     return status
 
 
@@ -66,7 +70,9 @@ def _parser() -> argparse.ArgumentParser:
     metrics = commands.add_parser("metrics", help="print metrics once, read now, and end", allow_abbrev=False)
     _add_config(metrics)
     metrics.set_defaults(run=_metrics, listen=None, web_config=None, shard=None)
-    check = commands.add_parser("check-config", help="check a configuration file and say what is wrong with it")
+    check = commands.add_parser(
+        "check-config", help="check a configuration file and say what is wrong with it", allow_abbrev=False
+    )
     check.add_argument("file", metavar="FILE")
     check.add_argument("--live", action="store_true", help="read every source once as well, and say how that went")
     check.set_defaults(run=_check)

@@ -113,3 +113,4 @@ def write(out: TextIO, text: str, end: str = "\n") -> None:
     """Write lines; what the encoding of the output does not have becomes a question mark."""
     encoding = out.encoding or "utf-8"
     out.write(text.encode(encoding, "replace").decode(encoding) + end)
+    out.flush()

@@ -151,4 +151,3 @@ def _show(text: str, screen: Screen) -> None:
         if len(lines) > room:
             lines = [*lines[: room - 1], f"… {len(lines) - room + 1} more lines"]
         write(screen.out, FRAME.format(CLEARED.join([*lines, ""])), end="")
-    screen.out.flush()
