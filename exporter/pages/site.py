@@ -13,10 +13,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from exporter import __version__
 from exporter.asgi import Receive, Scope, Send, answer
 from exporter.bounded import Bounded, BusyError
-from exporter.explain import text, worker_text
 from exporter.explain.terminal import moment
 from exporter.overview import Choice, Overview, chosen
 from exporter.overview.choice import ChoiceError
+from exporter.pages.detail import of_node, of_worker
 from exporter.pages.view import link, view
 from exporter.records.evidence import NodeEvidence, Unexplained
 from exporter.records.worker_evidence import UnknownWorker, WorkerEvidence
@@ -50,17 +50,16 @@ Page = tuple[int, Headers, bytes]
 
 
 class Shape(NamedTuple):
-    """How an explanation is decoded and shown: what the records are, and what makes rows of them."""
+    """How an explanation is decoded and shown: what the records are, and what the template is filled with."""
 
     explained: type[msgspec.Struct]
     unexplained: type[msgspec.Struct]
-    facts: Callable[[Any], Any]
-    line: Callable[[Any], str]
+    shown: Callable[[Any, Overview], dict[str, Any]]
 
 
 SHAPES = {
-    "nodes": Shape(NodeEvidence, Unexplained, text.node_facts, text.unexplained),
-    "workers": Shape(WorkerEvidence, UnknownWorker, worker_text.worker_facts, worker_text.unknown_worker),
+    "nodes": Shape(NodeEvidence, Unexplained, of_node),
+    "workers": Shape(WorkerEvidence, UnknownWorker, of_worker),
 }
 
 
@@ -124,36 +123,8 @@ class Site:
             links = [(self._name(each), self._link(kind, each)) for each in others]
             return self._problem(status, f"{said.error}.", links)
         told: Any = msgspec.json.decode(body, type=shape.explained)
-        state = (told.state if kind == "nodes" else told.status) or "gone"
-        tables = self._tables(kind, told)
-        facts = [(label, value) for label, value in shape.facts(told) if value]
-        named = told.hostname or told.node if kind == "nodes" else told.worker
-        known = told.node if kind == "nodes" else told.worker
-        return self._html(
-            200,
-            "detail.html",
-            kind=kind,
-            name=named,
-            known=known,
-            fleet=told.fleet,
-            state=state,
-            facts=facts,
-            tables=tables,
-            at=told.at,
-        )
-
-    @staticmethod
-    def _tables(kind: str, told: Any) -> list[tuple[str, Sequence[str], list[list[str]]]]:
-        """The tables of an explanation: caption, headings and rows."""
-        if kind == "nodes":
-            return [
-                ("Views: * is the one that stands; a stale one does not count", text.HEADINGS, text.view_rows(told))
-            ]
-        signs = "Evidence: * is the newest sign of life; ages are on the store's clock"
-        return [
-            (signs, worker_text.HEADINGS, worker_text.sign_rows(told)),
-            ("Changes of status", worker_text.TRANSITIONS, worker_text.transition_rows(told)),
-        ]
+        shown = shape.shown(told, self._overview())
+        return self._html(200, "detail.html", kind=kind, fleet=told.fleet, at=told.at, **shown)
 
     @staticmethod
     def _name(each: Any) -> str:

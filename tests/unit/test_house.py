@@ -41,7 +41,7 @@ LAYERS = {
     "privacy": {"records", "sources"},
     "asking": {"endpoint", "explain", "overview", "sources"},
     "overview": {"endpoint", "explain", "exposition", "health", "records", "sources"},
-    "pages": {"asgi", "bounded", "explain", "overview", "records"},
+    "pages": {"asgi", "bounded", "explain", "exposition", "overview", "records", "state"},
     "scrape": {"records", "families", "exposition", "collection"},
     "caps": set(),
     "http_protocol": {"caps"},
