@@ -33,6 +33,7 @@ from exporter.records import (
     NodeTransitions,
     SourceDrift,
     WakeableMemory,
+    WakeCount,
     WorkerMemory,
     WorkerTransitions,
 )
@@ -53,8 +54,8 @@ GRACE = 5.0
 COLLECTORS = 10.0
 """Seconds that the collectors of this host have."""
 
-MEMORY = (NodeMemory, WorkerMemory, WakeableMemory, NodeTransitions, WorkerTransitions, LedgerStatus)
-"""What is not known at the first look: since when, how often, and who left."""
+MEMORY = (NodeMemory, WorkerMemory, WakeableMemory, NodeTransitions, WorkerTransitions, WakeCount, LedgerStatus)
+"""What one look does not tell: since when, how often, and who left."""
 
 
 Told = Callable[[int, int], None]
@@ -152,7 +153,7 @@ def metrics(
 ) -> int:
     """Print what one look gives, as Prometheus text; the exit status: 0, or 1 where something configured was not read.
 
-    What depends on earlier looks is left out: since when, transitions, presence. So is the process itself.
+    What depends on earlier looks is left out: since when, transitions, wakes, presence. So is the process itself.
     """
     looks = read_once(sources, told)
     families = [family for family in wanted(POLLED, config) if family.record not in MEMORY]

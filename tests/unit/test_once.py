@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -104,11 +105,17 @@ def test_everything_is_printed_as_the_exporter_would_show_it() -> None:
 
 
 def test_nothing_is_printed_that_one_look_cannot_tell_or_that_is_of_the_command_itself() -> None:
-    out = printed(Answering("a:3131", mesh("eu", "n1")), Answering("t:4747", STORE, "agent-lightning", "training"))[1]
+    sources = [
+        Answering("a:3131", mesh("eu", "n1")),
+        Answering("t:4747", STORE, "agent-lightning", "training"),
+        Answering("wakeable.yaml", LISTED, "inventory"),
+    ]
+    out = printed(*sources)[1]
     shown = {line.split(" ")[2] for line in out.splitlines() if line.startswith("# TYPE ")}
     remembered = {family.name for family in POLLED if family.record in MEMORY}
-    assert {"rollcall_node_state_since_timestamp_seconds", "rollcall_worker_present"} <= remembered
+    assert {"rollcall_node_state_since_timestamp_seconds", "rollcall_wakes_total"} <= remembered
     assert not shown & remembered
+    assert not any(f'rollcall_series{{family="{name}"}}' in out for name in remembered)
     assert all(name.startswith("rollcall_") for name in shown)
 
 
@@ -124,6 +131,14 @@ def test_what_was_read_is_printed_where_something_fails_and_the_status_is_1() ->
         "rollcall: source b:3131 of fleet eu (mesh-llm): refused: expected a connection, got: none\ufffd",
         "rollcall: collector gpu: the driver is gone",
     ]
+
+
+def test_what_an_inventory_says_that_fits_no_one_node_is_counted() -> None:
+    views = [NodeView(fleet="eu", observer=node, node=node, own=True, hostname="nobody") for node in ("n1", "n2")]
+    reading = MeshReading(observer="n1", sightings=tuple(Sighting(view) for view in views))
+    out = printed(Answering("a:3131", reading), Answering("wakeable.yaml", LISTED, "inventory"))[1]
+    row = 'rollcall_source_drift_total{fleet="eu",source="wakeable.yaml",kind="inventory",field="becomes"} 1\n'
+    assert row in out
 
 
 def test_a_default_source_that_does_not_answer_is_nobodys_failure() -> None:
@@ -151,9 +166,11 @@ def test_families_that_are_denied_are_left_out() -> None:
 
 def test_sources_are_read_beside_each_other_and_more_than_so_many_in_turns() -> None:
     together = threading.Barrier(AT_ONCE)
+    threads: set[str] = set()
 
     class Waiting(Answering):
         def read(self, deadline: Deadline) -> Reading:
+            threads.add(threading.current_thread().name)
             together.wait(60)
             return super().read(deadline)
 
@@ -161,7 +178,18 @@ def test_sources_are_read_beside_each_other_and_more_than_so_many_in_turns() -> 
     seen: list[tuple[int, int]] = []
     looks = read_once(sources, lambda done, of: seen.append((done, of)))
     assert [(look.source, look.attempted.result) for look in looks] == [(source, "ok") for source in sources]
+    assert len(threads) == AT_ONCE
     assert seen == [(done, 2 * AT_ONCE) for done in [*range(2 * AT_ONCE + 1), 2 * AT_ONCE]]
+
+
+def test_a_read_has_its_timeout_beside_the_grace() -> None:
+    class Slow(Answering):
+        def read(self, deadline: Deadline) -> Reading:
+            time.sleep(0.05)
+            return super().read(deadline)
+
+    (look,) = read_once([Slow("a:1", STORE)], grace=0.0)
+    assert (look.failed, look.attempted.result) == (False, "ok")
 
 
 def test_a_read_that_does_not_come_back_is_left_behind() -> None:
