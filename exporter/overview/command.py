@@ -130,8 +130,6 @@ def _asked(look: Look, form: Form, endpoint: Endpoint, resolve: Resolve, screen:
 
 def _decoded(fetched: Fetched) -> Overview | Refused:
     """Decode an answer; raises SourceError for that of something else."""
-    if fetched.status == BUSY:
-        return Refused("it is asked by as many as it answers at a time: ask again in a moment")
     try:
         if fetched.status == OK:
             return msgspec.json.decode(fetched.body, type=Overview)

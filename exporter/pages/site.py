@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from importlib.resources import files
 from typing import Any, NamedTuple
@@ -42,6 +44,9 @@ POLICY = (
 SAFE = ((b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer"))
 HTML = ((b"content-type", b"text/html; charset=utf-8"), (b"content-security-policy", POLICY), *SAFE)
 JSON = ((b"content-type", b"application/json"), (b"cache-control", b"no-store"), *SAFE)
+
+BEYOND = re.compile("[^\\x00-\\x7f]")
+"""What is not ASCII."""
 
 TYPES = {"css": b"text/css; charset=utf-8", "js": b"text/javascript; charset=utf-8", "svg": b"image/svg+xml"}
 
@@ -90,7 +95,8 @@ class Site:
         try:
             page = await self._threads.call(self._page, path, scope["query_string"])
         except BusyError:
-            page = self._problem(503, f"{RENDERED} pages are being made: ask again in a moment.")
+            busy = f"{RENDERED} pages are being made: ask again in a moment"
+            page = self._json(503, {"error": busy}) if path == STATUS else self._problem(503, f"{busy}.")
         await answer(send, *page)
 
     def has(self, path: str) -> bool:
@@ -144,7 +150,11 @@ class Site:
         return status, HTML, page.encode("utf-8", "replace")
 
     def _json(self, status: int, said: object) -> Page:
-        return status, JSON, msgspec.json.encode(said) + b"\n"
+        """JSON of ASCII alone, as the text of upstreams may steer a terminal."""
+        body = msgspec.json.encode(said)
+        if not body.isascii():
+            body = BEYOND.sub(lambda sign: json.dumps(sign[0])[1:-1], body.decode()).encode("ascii")
+        return status, JSON, body + b"\n"
 
     def _asset(self, name: str) -> Page:
         body = self._static.get(name)

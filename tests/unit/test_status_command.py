@@ -210,8 +210,8 @@ REFUSED = {
         "limit: expected \ufffd 1",
     ),
     "asked by too many": (
-        answer(b"<html>", status="503 Service Unavailable"),
-        "it is asked by as many as it answers at a time: ask again in a moment",
+        answer(b'{"error": "ask again in a moment"}', status="503 Service Unavailable"),
+        "ask again in a moment",
     ),
     "no exporter": (answer(b"<html>"), f"{CANNOT}{NONE} 200"),
     "something else": (answer(b"{}"), f"{CANNOT}{NONE} 200"),
