@@ -15,13 +15,15 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from exporter import __version__, dashboards
-from exporter.log import FORMATS, LEVELS, set_up
+from exporter.agent import arguments as agent
+from exporter.asking import add_explain, add_status
+from exporter.log import add_flags, set_up
 from exporter.rules import arguments as rules
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-    from exporter.config import Config, ConfigError
+    from exporter.config import Config
     from exporter.reload import Outcome
 
 WRONG = 2
@@ -35,7 +37,7 @@ ENDING = (signal.SIGTERM, signal.SIGINT)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; returns its exit status. 0: done; 1: failed; 2: wrong usage or configuration."""
+    """Run the command; returns its exit status, as docs/CLI.md has them."""
     own, command = _divided(list(sys.argv[1:] if arguments is None else arguments))
     options = _parser().parse_args(own)
     if command is not None:
@@ -44,6 +46,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         status: int = options.run(options)
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:
+        # At the exit Python writes what is left in the buffer (docs.python.org: signal, Note on SIGPIPE).
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     return status
 
 
@@ -61,31 +67,22 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"rollcall {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    serve = commands.add_parser("serve", help="serve metrics for Prometheus to scrape", allow_abbrev=False)
-    serve.add_argument("--config.file", dest="config", metavar="FILE", help="configuration (default: none is needed)")
-    serve.add_argument(
-        "--web.listen-address", dest="listen", metavar="HOST:PORT", help="where to serve (default: 127.0.0.1:10470)"
+    _add_serve(commands.add_parser("serve", help="serve metrics for Prometheus to scrape", allow_abbrev=False))
+    metrics = commands.add_parser("metrics", help="print metrics once, read now, and end", allow_abbrev=False)
+    _add_config(metrics)
+    metrics.set_defaults(run=_metrics, listen=None, web_config=None, shard=None)
+    check = commands.add_parser(
+        "check-config", help="check a configuration file and say what is wrong with it", allow_abbrev=False
     )
-    serve.add_argument(
-        "--web.config.file", dest="web_config", metavar="FILE", help="TLS and users, as Prometheus' exporters have them"
-    )
-    serve.add_argument(
-        "--state.dir",
-        dest="state_dir",
-        metavar="DIR",
-        help="where to keep state (default: $STATE_DIRECTORY, /var/lib/rollcall or ~/.local/state/rollcall)",
-    )
-    serve.add_argument("--shard", metavar="I/N", help="show the part I, from 0, of N (default: 0/1, everything)")
-    _add_log(serve)
-    serve.set_defaults(run=_serve)
-    check = commands.add_parser("check-config", help="check a configuration file and say what is wrong with it")
     check.add_argument("file", metavar="FILE")
+    check.add_argument("--live", action="store_true", help="read every source once as well, and say how that went")
     check.set_defaults(run=_check)
     rules.add(commands.add_parser("rules", help="print Prometheus' rules with your own thresholds", allow_abbrev=False))
     dashboards.add(commands.add_parser("dashboards", help="write Grafana's dashboards to a folder", allow_abbrev=False))
-    _add_explain(commands.add_parser("explain", help="ask a running exporter why something is as it is"))
+    add_status(commands.add_parser("status", help="ask a running exporter who is here", allow_abbrev=False))
+    add_explain(commands.add_parser("explain", help="ask a running exporter why something is as it is"))
     _add_demo(commands.add_parser("demo", help="simulate a fleet on loopback that an exporter can poll"))
-    _add_agent(
+    agent.add(
         commands.add_parser(
             "agent",
             help="report to a registry that this machine, or a program, is a worker",
@@ -93,59 +90,32 @@ def _parser() -> argparse.ArgumentParser:
             allow_abbrev=False,
         )
     )
+    version = commands.add_parser("version", help="print the version", allow_abbrev=False)
+    version.set_defaults(run=_version)
     return parser
 
 
-def _add_log(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--log.level", dest="level", choices=LEVELS, default="info", help="default: %(default)s")
-    parser.add_argument("--log.format", dest="form", choices=FORMATS, default="logfmt", help="default: %(default)s")
-
-
-def _add_agent(agent: argparse.ArgumentParser) -> None:
-    agent.add_argument("--registry", metavar="URL", default="http://127.0.0.1:10470", help="default: %(default)s")
-    agent.add_argument(
-        "--worker-id",
-        metavar="ID",
-        help="nobody else's (default: the host's name; with CMD also the process' number: HOST-PID)",
+def _add_config(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--config.file", dest="config", metavar="FILE", help="configuration (default: none is needed)")
+    parser.add_argument(
+        "--state.dir",
+        dest="state_dir",
+        metavar="DIR",
+        help="where to keep state (default: $STATE_DIRECTORY, /var/lib/rollcall or ~/.local/state/rollcall)",
     )
-    agent.add_argument(
-        "--interval", metavar="DURATION", type=_duration, default=10.0, help="of heartbeats (default: 10s)"
+
+
+def _add_serve(serve: argparse.ArgumentParser) -> None:
+    _add_config(serve)
+    serve.add_argument(
+        "--web.listen-address", dest="listen", metavar="HOST:PORT", help="where to serve (default: 127.0.0.1:10470)"
     )
-    agent.add_argument("--token-file", metavar="FILE", help="holds the registry's token, if it wants one")
-    agent.add_argument(
-        "--no-snapshot", dest="snapshot", action="store_false", help="do not describe the machine in heartbeats"
+    serve.add_argument(
+        "--web.config.file", dest="web_config", metavar="FILE", help="TLS and users, as Prometheus' exporters have them"
     )
-    agent.add_argument(
-        "--rollouts", action="store_true", help="add a rollout for CMD where the registry is a LightningStore"
-    )
-    _add_log(agent)
-    agent.set_defaults(run=_agent, command=None)
-
-
-def _duration(text: str) -> float:
-    from exporter.config.duration import parse_duration
-
-    try:
-        return parse_duration(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-
-
-def _add_explain(explain: argparse.ArgumentParser) -> None:
-    things = explain.add_subparsers(title="what", metavar="WHAT", required=True)
-    node = things.add_parser("node", help="a node: the rule that fired, and who sees it how", allow_abbrev=False)
-    node.add_argument("name", metavar="NODE", help="its id, or its host name where no other node has it")
-    worker = things.add_parser(
-        "worker",
-        help="a worker: the rule that fired, how old the evidence is, what its store claims",
-        allow_abbrev=False,
-    )
-    worker.add_argument("name", metavar="WORKER", help="its id")
-    for what, thing in {"node": node, "worker": worker}.items():
-        thing.add_argument("--url", default="http://127.0.0.1:10470", help="the exporter (default: %(default)s)")
-        thing.add_argument("--fleet", help="look in this fleet only")
-        thing.add_argument("--json", dest="as_json", action="store_true", help="print the exporter's answer itself")
-        thing.set_defaults(run=_explain, what=what)
+    serve.add_argument("--shard", metavar="I/N", help="show the part I, from 0, of N (default: 0/1, everything)")
+    add_flags(serve)
+    serve.set_defaults(run=_serve)
 
 
 def _add_demo(demo: argparse.ArgumentParser) -> None:
@@ -192,7 +162,7 @@ def _leave(_number: int, _frame: FrameType | None) -> None:
     os._exit(0)
 
 
-def _wrong(error: ConfigError) -> int:
+def _wrong(error: Exception) -> int:
     for line in str(error).splitlines():
         sys.stderr.write(f"rollcall: {line}\n")
     return WRONG
@@ -243,32 +213,32 @@ def _check(options: argparse.Namespace) -> int:
     except ConfigError as error:
         return _wrong(error)
     sys.stdout.write(f"{options.file}: ok\n")
-    return 0
+    if not options.live:
+        return 0
+    from exporter.once import check, progress
+    from exporter.plan import Sources
+
+    return check(Sources().of(config), sys.stdout, progress(sys.stderr))
 
 
-def _explain(options: argparse.Namespace) -> int:
-    from exporter.endpoint import parse_url
-    from exporter.explain.command import NODE, PORT, WORKER, Question, run
-    from exporter.sources.fetch import Resolver
+def _metrics(options: argparse.Namespace) -> int:
+    from exporter.config import ConfigError
+    from exporter.once import metrics, progress, sources_of
+    from exporter.privacy.names import PrivacyError
+    from exporter.serve import collectors
 
+    set_up("error", "logfmt")
     try:
-        endpoint = parse_url(options.url, PORT)
-    except ValueError as error:
-        sys.stderr.write(f"rollcall: --url: {error}\n")
-        return WRONG
-    subject = {"node": NODE, "worker": WORKER}[options.what]
-    question = Question(options.name, options.fleet, options.as_json, subject)
-    return run(question, endpoint, Resolver(), sys.stdout, sys.stderr, os.environ)
+        config = _config(options)
+        sources = sources_of(config, os.environ)
+    except (ConfigError, PrivacyError) as error:
+        return _wrong(error)
+    return metrics(config, sources, collectors(config), sys.stdout.buffer, sys.stderr, progress(sys.stderr))
 
 
-def _agent(options: argparse.Namespace) -> int:
-    from exporter.agent.command import AgentOptions, run
-
-    set_up(options.level, options.form)
-    if options.command == []:
-        sys.stderr.write("rollcall: expected a program after --, got none\n")
-        return WRONG
-    return run(AgentOptions(**{name: getattr(options, name) for name in AgentOptions._fields}))
+def _version(_options: argparse.Namespace) -> int:
+    sys.stdout.write(f"rollcall {__version__}\n")
+    return 0
 
 
 def _demo(options: argparse.Namespace) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import logging
 import re
@@ -60,6 +61,12 @@ class _Line(logging.Formatter):
 def _logfmt(text: str) -> str:
     plain = text.isprintable() and not any(sign in text for sign in ' "=')
     return text if plain and text else json.dumps(text)
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of the log, as Prometheus' exporters have them."""
+    parser.add_argument("--log.level", dest="level", choices=LEVELS, default="info", help="default: %(default)s")
+    parser.add_argument("--log.format", dest="form", choices=FORMATS, default="logfmt", help="default: %(default)s")
 
 
 def set_up(level: str, form: str, stream: TextIO = sys.stderr) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple, TextIO
 from urllib.parse import quote
 
@@ -68,18 +68,23 @@ def run(
 ) -> int:
     """Ask and print; the exit status: 0, or 1 with a line that says why there is no explanation."""
     try:
-        with Session(endpoint, Deadline(TIMEOUT), resolve=resolve, statuses=STATUSES) as session:
-            fetched = session.get(question.path)
+        fetched = answered(endpoint, question.path, STATUSES, resolve)
         answer = _decoded(fetched, question.subject)
     except SourceError as error:
-        return _fail(err, f"cannot ask {endpoint.url}: {error}")
+        return fail(err, f"cannot ask {endpoint.url}: {error}")
     if question.as_json:
-        _write(out, json.dumps(json.loads(fetched.body), indent=2))
+        write(out, json.dumps(json.loads(fetched.body), indent=2))
     if fetched.status != 200:
-        return _fail(err, question.subject.line(answer))
+        return fail(err, question.subject.line(answer))
     if not question.as_json:
-        _write(out, question.subject.text(answer, _coloured(out, environ)))
+        write(out, question.subject.text(answer, coloured(out, environ)))
     return 0
+
+
+def answered(endpoint: Endpoint, path: str, statuses: Collection[int], resolve: Resolve) -> Fetched:
+    """Ask an exporter; raises SourceError where there is no answer of one of the statuses."""
+    with Session(endpoint, Deadline(TIMEOUT), resolve=resolve, statuses=statuses) as session:
+        return session.get(path)
 
 
 def _decoded(fetched: Fetched, subject: Subject) -> msgspec.Struct:
@@ -93,17 +98,19 @@ def _decoded(fetched: Fetched, subject: Subject) -> msgspec.Struct:
     raise SourceError("malformed", found)
 
 
-def _coloured(out: TextIO, environ: Mapping[str, str]) -> bool:
+def coloured(out: TextIO, environ: Mapping[str, str]) -> bool:
     """Colours are for terminals, unless NO_COLOR (no-color.org) is set or the terminal is a dumb one."""
     return out.isatty() and not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"
 
 
-def _fail(err: TextIO, line: str) -> int:
-    _write(err, f"rollcall: {printable(line)}")
+def fail(err: TextIO, line: str) -> int:
+    """Say what went wrong; the exit status."""
+    write(err, f"rollcall: {printable(line)}")
     return 1
 
 
-def _write(out: TextIO, text: str) -> None:
+def write(out: TextIO, text: str, end: str = "\n") -> None:
     """Write lines; what the encoding of the output does not have becomes a question mark."""
     encoding = out.encoding or "utf-8"
-    out.write(text.encode(encoding, "replace").decode(encoding) + "\n")
+    out.write(text.encode(encoding, "replace").decode(encoding) + end)
+    out.flush()

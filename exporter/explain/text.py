@@ -25,7 +25,7 @@ def explanation(said: NodeEvidence, coloured: bool = False) -> str:
     """Everything about one node, for a person to read; without a newline at the end."""
     paint = Paint(COLOURS) if coloured else PLAIN
     called = short(said.node) if said.hostname is None else f"{short(said.node)} ({short(said.hostname)})"
-    words = [said.state, said.standing or ""] if said.state else [_absence(said)]
+    words = [said.state, said.standing or ""] if said.state else [absence(said)]
     states = [paint(short(word)) for word in words]
     lines = [f"{called} of fleet {short(said.fleet)}: {', '.join(states)}", ""]
     lines += facts(node_facts(said))
@@ -53,7 +53,8 @@ def _name(name: NodeName) -> str:
     return f"{short(name.node)} ({short(name.hostname or 'host name not said')}, fleet {short(name.fleet)})"
 
 
-def _absence(said: NodeEvidence) -> str:
+def absence(said: NodeEvidence) -> str:
+    """What stands in the place of a state where there is none."""
     return "gone" if said.present is False else "stale"
 
 

@@ -36,7 +36,7 @@ def worker_explanation(said: WorkerEvidence, coloured: bool = False) -> str:
     """Everything about one worker, for a person to read; without a newline at the end."""
     paint = Paint(COLOURS) if coloured else PLAIN
     called = short(said.worker) if said.host is None else f"{short(said.worker)} ({short(said.host)})"
-    lines = [f"{called} of fleet {short(said.fleet)}: {paint(short(said.status or _absence(said)))}", ""]
+    lines = [f"{called} of fleet {short(said.fleet)}: {paint(short(said.status or absence(said)))}", ""]
     lines += facts(worker_facts(said))
     if said.signs:
         lines += ["", *table([HEADINGS, *sign_rows(said)], PLAIN)]
@@ -71,7 +71,8 @@ def _name(name: WorkerName) -> str:
     return f"{short(name.worker)} ({short(name.host or 'host not said')}, fleet {short(name.fleet)})"
 
 
-def _absence(said: WorkerEvidence) -> str:
+def absence(said: WorkerEvidence) -> str:
+    """What stands in the place of a status where there is none."""
     if said.forgotten:
         return "forgotten"
     if said.present is False:

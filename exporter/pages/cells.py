@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from exporter.explain.terminal import moment, span
 from exporter.overview import NodeRow, SourceRow, WakeableRow, WorkerRow
+from exporter.state.words import REASONS as RULES
 
 NOTHING = "–"
 """What is shown where nothing is said."""
@@ -91,9 +92,12 @@ def _node(row: NodeRow, _: float) -> Cell:
 
 
 def _state(row: NodeRow, _: float) -> Cell:
-    why = f"rule: {row.reason}" if row.reason else "it left a moment ago"
-    reported = f"; its own word is {row.reported}" if row.reported else ""
-    return Cell(row.state, badge=row.state, title=why + reported)
+    return Cell(row.state, badge=row.state, title="" if row.reason else "it left a moment ago")
+
+
+def _rule(row: NodeRow, _: float) -> Cell:
+    reported = f"overrides the word {row.reported}" if row.reported else ""
+    return Cell(row.reason or NOTHING, title=RULES.get(row.reason or "", ""), below=reported)
 
 
 def _standing(row: NodeRow, _: float) -> Cell:
@@ -114,7 +118,7 @@ def _why(row: WorkerRow, _: float) -> Cell:
 
 
 def _holds(row: WorkerRow, _: float) -> Cell:
-    return Cell(row.rollout or NOTHING, below=row.attempt or "")
+    return Cell(row.rollout or NOTHING, title=f"attempt {row.attempt}" if row.attempt else "")
 
 
 def _memory(row: WorkerRow, _: float) -> Cell:
@@ -143,6 +147,7 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
         Column("Node", "hostname", _node),
         Column("State", "state", _state),
         SINCE,
+        Column("Why", "reason", _rule),
         FLEET,
         Column("Standing", "standing", _standing),
         Column("Role", "role", lambda row, _: _said(row.role)),

@@ -16,8 +16,8 @@ MOST = 60
 NAMED = 24
 """Nodes that are drawn with their names at most."""
 
-RADIUS, CENTRE, LONGEST = 130.0, (300.0, 170.0), 18
-"""Of the ring, in units of the drawing, which is 600 wide and 340 high; characters of a name."""
+RADIUS, CENTRE, LONGEST = 105.0, (230.0, 145.0), 16
+"""Of the ring, in units of the drawing, which is 460 wide and 290 high; characters of a name."""
 
 LETTERS = {"serving": "S", "loading": "L", "standby": "B", "client": "C"}
 """What stands in a node beside its colour."""

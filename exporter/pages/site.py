@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from importlib.resources import files
 from typing import Any, NamedTuple
@@ -13,10 +15,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from exporter import __version__
 from exporter.asgi import Receive, Scope, Send, answer
 from exporter.bounded import Bounded, BusyError
-from exporter.explain import text, worker_text
 from exporter.explain.terminal import moment
 from exporter.overview import Choice, Overview, chosen
 from exporter.overview.choice import ChoiceError
+from exporter.pages.detail import of_node, of_worker
 from exporter.pages.view import link, view
 from exporter.records.evidence import NodeEvidence, Unexplained
 from exporter.records.worker_evidence import UnknownWorker, WorkerEvidence
@@ -43,6 +45,9 @@ SAFE = ((b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-refer
 HTML = ((b"content-type", b"text/html; charset=utf-8"), (b"content-security-policy", POLICY), *SAFE)
 JSON = ((b"content-type", b"application/json"), (b"cache-control", b"no-store"), *SAFE)
 
+BEYOND = re.compile("[^\\x00-\\x7f]")
+"""What is not ASCII."""
+
 TYPES = {"css": b"text/css; charset=utf-8", "js": b"text/javascript; charset=utf-8", "svg": b"image/svg+xml"}
 
 Headers = Sequence[tuple[bytes, bytes]]
@@ -50,17 +55,16 @@ Page = tuple[int, Headers, bytes]
 
 
 class Shape(NamedTuple):
-    """How an explanation is decoded and shown: what the records are, and what makes rows of them."""
+    """How an explanation is decoded and shown: what the records are, and what the template is filled with."""
 
     explained: type[msgspec.Struct]
     unexplained: type[msgspec.Struct]
-    facts: Callable[[Any], Any]
-    line: Callable[[Any], str]
+    shown: Callable[[Any, Overview], dict[str, Any]]
 
 
 SHAPES = {
-    "nodes": Shape(NodeEvidence, Unexplained, text.node_facts, text.unexplained),
-    "workers": Shape(WorkerEvidence, UnknownWorker, worker_text.worker_facts, worker_text.unknown_worker),
+    "nodes": Shape(NodeEvidence, Unexplained, of_node),
+    "workers": Shape(WorkerEvidence, UnknownWorker, of_worker),
 }
 
 
@@ -91,7 +95,8 @@ class Site:
         try:
             page = await self._threads.call(self._page, path, scope["query_string"])
         except BusyError:
-            page = self._problem(503, f"{RENDERED} pages are being made: ask again in a moment.")
+            busy = f"{RENDERED} pages are being made: ask again in a moment"
+            page = self._json(503, {"error": busy}) if path == STATUS else self._problem(503, f"{busy}.")
         await answer(send, *page)
 
     def has(self, path: str) -> bool:
@@ -124,36 +129,8 @@ class Site:
             links = [(self._name(each), self._link(kind, each)) for each in others]
             return self._problem(status, f"{said.error}.", links)
         told: Any = msgspec.json.decode(body, type=shape.explained)
-        state = (told.state if kind == "nodes" else told.status) or "gone"
-        tables = self._tables(kind, told)
-        facts = [(label, value) for label, value in shape.facts(told) if value]
-        named = told.hostname or told.node if kind == "nodes" else told.worker
-        known = told.node if kind == "nodes" else told.worker
-        return self._html(
-            200,
-            "detail.html",
-            kind=kind,
-            name=named,
-            known=known,
-            fleet=told.fleet,
-            state=state,
-            facts=facts,
-            tables=tables,
-            at=told.at,
-        )
-
-    @staticmethod
-    def _tables(kind: str, told: Any) -> list[tuple[str, Sequence[str], list[list[str]]]]:
-        """The tables of an explanation: caption, headings and rows."""
-        if kind == "nodes":
-            return [
-                ("Views: * is the one that stands; a stale one does not count", text.HEADINGS, text.view_rows(told))
-            ]
-        signs = "Evidence: * is the newest sign of life; ages are on the store's clock"
-        return [
-            (signs, worker_text.HEADINGS, worker_text.sign_rows(told)),
-            ("Changes of status", worker_text.TRANSITIONS, worker_text.transition_rows(told)),
-        ]
+        shown = shape.shown(told, self._overview())
+        return self._html(200, "detail.html", kind=kind, fleet=told.fleet, at=told.at, **shown)
 
     @staticmethod
     def _name(each: Any) -> str:
@@ -173,7 +150,11 @@ class Site:
         return status, HTML, page.encode("utf-8", "replace")
 
     def _json(self, status: int, said: object) -> Page:
-        return status, JSON, msgspec.json.encode(said) + b"\n"
+        """JSON of ASCII alone, as the text of upstreams may steer a terminal."""
+        body = msgspec.json.encode(said)
+        if not body.isascii():
+            body = BEYOND.sub(lambda sign: json.dumps(sign[0])[1:-1], body.decode()).encode("ascii")
+        return status, JSON, body + b"\n"
 
     def _asset(self, name: str) -> Page:
         body = self._static.get(name)

@@ -60,8 +60,10 @@ def seen(rollcall: Rollcall) -> tuple[dict[str, bytes], str, str]:
     assert asleep == 2, "the entry that becomes a live node is awake"
     shown = {accept: rollcall.get("/metrics", accept).body for accept in (TEXT, OPENMETRICS)}
     shown["page"] = rollcall.get("/").body
+    shown["status"] = rollcall.get("/api/v1/status").body
     for name in (node, host, "nothing"):
         shown[f"explain {name}"] = rollcall.get(f"/api/v1/nodes/{name}").body
+        shown[f"page of {name}"] = rollcall.get(f"/nodes/{name}").body
     shown["reload"] = ask(rollcall.url + "/-/reload", method="POST").body
     return shown, node, host
 
@@ -104,4 +106,4 @@ def test_raw_names_are_shown(tmp_path: Path) -> None:
         log = rollcall.output()
     assert node.startswith(CANARY)
     quiet = {place for place, told in {**shown, "log": log.encode()}.items() if CANARY.encode() not in told}
-    assert quiet <= {"reload", "explain nothing"}, "the test looks where names are shown"
+    assert quiet <= {"reload", "explain nothing", "page of nothing"}, "the test looks where names are shown"

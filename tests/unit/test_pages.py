@@ -113,11 +113,11 @@ class Read(HTMLParser):
         said = dict(attrs)
         self.ids += [said["id"] or ""] if "id" in said else []
         self.links += [said[name] or "" for name in ("href", "src") if name in said]
-        if tag not in ("meta", "link", "input", "circle", "line"):
+        if tag not in ("meta", "link", "input", "circle", "line", "rect"):
             self.open.append(tag)
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        assert tag in ("circle", "line")
+        assert tag in ("circle", "line", "rect")
 
     def handle_endtag(self, tag: str) -> None:
         assert self.open.pop() == tag

@@ -14,13 +14,17 @@ from exporter.collection import Collection
 from exporter.config import Address, Config, RegistryConfig
 from exporter.endpoint import Secret
 from exporter.enlist import EnlistError, Registry, enlist
+from exporter.explain.lookup import answered
 from exporter.exposition import Exposition
 from exporter.families import LIVE, POLLED
+from exporter.overview import Overview
+from exporter.pages.site import Site
 from exporter.plan import terms
+from exporter.records.evidence import Unexplained
 from exporter.scrape import Scrape
 from exporter.server import application
 from exporter.sources.source import Deadline
-from tests.unit.asgi import OnePage, ask
+from tests.unit.asgi import ask
 
 EVERYWHERE = Address("0.0.0.0", 10470)
 
@@ -44,8 +48,10 @@ def served(registry: Registry | None, *, local: bool = True) -> ASGIApp:
     collection = Collection((), 1.0, lambda name, message: None)
     scrape = Scrape(lambda: snapshot, collection, LIVE, registry.tables if registry else dict)
     mounts = registry.mounts if registry else {}
-    explain = {"nodes": lambda name, fleet: (404, b"{}\n")}
-    return application(scrape, lambda: True, OnePage(), explain, mounts=mounts, local=local)
+    explain = dict.fromkeys(("nodes", "workers"), lambda name, fleet: answered(404, Unexplained(error="nobody")))
+    return application(
+        scrape, lambda: True, Site(lambda: Overview(at=0.0, version="1"), explain), explain, mounts=mounts, local=local
+    )
 
 
 ON = {
@@ -137,7 +143,9 @@ def test_without_one_nothing_can_be_written() -> None:
 
 
 @pytest.mark.promise("Access", "On loopback, {path} is for who calls the server localhost, or by a loopback address")
-@pytest.mark.parametrize("path", ["/", "/api/v1/nodes/a", "/api/v1/workers/a"])
+@pytest.mark.parametrize(
+    "path", ["/", "/nodes/a", "/workers/a", "/static/status.js", "/api/v1/status", "/api/v1/nodes/a"]
+)
 def test_pages_of_a_local_server_are_for_this_machine(path: str) -> None:
     local, public = served(None), served(None, local=False)
     for host in ({"host": "evil.example"}, {"host": "evil.example:10470"}, {}):

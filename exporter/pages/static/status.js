@@ -1,4 +1,5 @@
-// Asks for the page again every few seconds, and puts in what has changed.
+// Keeps a page as the fleet is: asks for the same page every few seconds and takes over what differs, element by
+// element, so that focus, scrolling, what is selected and what is typed stay. Without this script a page is as complete.
 "use strict";
 
 const EVERY = 5000;
@@ -9,28 +10,55 @@ const say = (text) => {
   if (live.textContent !== text) live.textContent = text;
 };
 
-const refresh = async () => {
-  const answer = await fetch(location.href, { headers: { accept: "text/html" }, cache: "no-store" });
-  if (!answer.ok) throw new Error(`status ${answer.status}`);
-  const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
-  for (const old of document.querySelectorAll("[data-live]")) {
-    const now = fresh.getElementById(old.id);
-    if (now && now.innerHTML !== old.innerHTML) put(old, now);
+/** What tells an element among its siblings; empty where only its place does. */
+const key = (node) => (node.nodeType === Node.ELEMENT_NODE ? node.dataset.key || node.id : "");
+
+const alike = (old, now) => old.nodeName === now.nodeName && key(old) === key(now);
+
+/** Makes an element or a text what `now` is. */
+const take = (old, now) => {
+  if (old.isEqualNode(now)) return;
+  if (old.nodeType !== Node.ELEMENT_NODE) {
+    old.nodeValue = now.nodeValue;
+    return;
+  }
+  for (const { name } of [...old.attributes]) if (!now.hasAttribute(name)) old.removeAttribute(name);
+  for (const { name, value } of now.attributes) if (old.getAttribute(name) !== value) old.setAttribute(name, value);
+  takeChildren(old, now);
+};
+
+const takeChildren = (old, now) => {
+  const known = new Map([...old.childNodes].filter(key).map((child) => [key(child), child]));
+  let here = old.firstChild;
+  for (const wanted of now.childNodes) {
+    const found = key(wanted) ? known.get(key(wanted)) : here;
+    if (found && alike(found, wanted)) {
+      known.delete(key(found));
+      if (found === here) here = here.nextSibling;
+      else old.insertBefore(found, here);
+      take(found, wanted);
+    } else old.insertBefore(document.importNode(wanted, true), here);
+  }
+  while (here) {
+    const next = here.nextSibling;
+    here.remove();
+    here = next;
   }
 };
 
-// A table keeps its place, and what was focused in it stays so.
-const put = (old, now) => {
-  const focused = old.contains(document.activeElement) ? document.activeElement : null;
-  const key = focused && (focused.id ? `#${CSS.escape(focused.id)}` : focused.getAttribute("href"));
-  const left = [...old.querySelectorAll(".scroll")].map((each) => each.scrollLeft);
-  old.replaceChildren(...now.childNodes);
-  old.querySelectorAll(".scroll").forEach((each, at) => (each.scrollLeft = left[at] ?? 0));
-  if (!focused) return;
-  const again = key?.startsWith("#")
-    ? old.querySelector(key)
-    : [...old.querySelectorAll("[href]")].find((each) => each.getAttribute("href") === key);
-  (again ?? old.querySelector(".scroll"))?.focus({ preventScroll: true });
+const refresh = async () => {
+  const answer = await fetch(location.href, { headers: { accept: "text/html" }, cache: "no-store" });
+  const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const known = fresh.body.dataset.page;
+  if (!known || answer.status === 503) throw new Error(`status ${answer.status}`);
+  const focused = document.activeElement;
+  const parts = [...document.querySelectorAll("[data-live]")].map((old) => [old, fresh.getElementById(old.id)]);
+  const same = known === document.body.dataset.page && fresh.querySelectorAll("[data-live]").length === parts.length;
+  if (same && parts.every(([, now]) => now)) parts.forEach(([old, now]) => take(old, now));
+  else take(document.querySelector("main"), fresh.querySelector("main"));
+  document.body.dataset.page = known;
+  // An element that had to move among others loses the focus.
+  if (focused !== document.activeElement && focused.isConnected) focused.focus({ preventScroll: true });
 };
 
 const turn = async () => {
