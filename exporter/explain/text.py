@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from exporter.explain.terminal import PLAIN, Paint, facts, printable, short, since, span, table
+from exporter.explain.terminal import PLAIN, Paint, changes, facts, printable, short, since, span, table
 from exporter.records.evidence import Flags, NodeEvidence, NodeName, ObservedView, Unexplained
 
 COLOURS = {
@@ -32,6 +32,7 @@ def explanation(said: NodeEvidence, coloured: bool = False) -> str:
     if said.views:
         lines += ["", *table([list(HEADINGS), *view_rows(said)], paint)]
         lines += ["", "* the view that stands; a stale one does not count"]
+    lines += changes("state", said.transitions_since, said.at, said.transitions)
     return "\n".join(line.rstrip() for line in lines)
 
 

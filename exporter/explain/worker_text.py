@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from exporter.explain.terminal import PLAIN, Paint, facts, moment, printable, short, since, span, table
+from exporter.explain.terminal import PLAIN, Paint, changes, facts, moment, printable, short, since, span, table
 from exporter.records.worker_evidence import AtOdds, Sign, UnknownWorker, WorkerEvidence, WorkerName
 
 COLOURS = {
@@ -19,8 +19,6 @@ COLOURS = {
 """What is coloured, and how (SGR parameters of ECMA-48)."""
 
 HEADINGS = ("", "evidence", "at", "age", "")
-
-TRANSITIONS = ("at", "from", "to")
 
 NAMES = {
     "heartbeat": "heartbeat",
@@ -41,21 +39,13 @@ def worker_explanation(said: WorkerEvidence, coloured: bool = False) -> str:
     if said.signs:
         lines += ["", *table([HEADINGS, *sign_rows(said)], PLAIN)]
         lines += ["", "* the newest evidence of life; ages are those at the read, on the store's clock"]
-    if said.transitions_since is not None:
-        lines += ["", f"changes of status known{since(said.transitions_since, said.at)}:"]
-        rows = transition_rows(said)
-        lines += table([TRANSITIONS, *rows], PLAIN) if rows else ["none"]
+    lines += changes("status", said.transitions_since, said.at, said.transitions)
     return "\n".join(line.rstrip() for line in lines)
 
 
 def sign_rows(said: WorkerEvidence) -> list[list[str]]:
     """The cells of each sign of life, under `HEADINGS`."""
     return [_row(sign) for sign in said.signs]
-
-
-def transition_rows(said: WorkerEvidence) -> list[list[str]]:
-    """The cells of each change of status, under `TRANSITIONS`."""
-    return [[moment(each.at) or "?", *map(_status, (each.origin, each.target))] for each in said.transitions]
 
 
 def unknown_worker(said: UnknownWorker) -> str:
@@ -99,10 +89,6 @@ def worker_facts(said: WorkerEvidence) -> Iterator[tuple[str, str]]:
     if said.source is not None:
         ago = "" if said.read_seconds_ago is None else f", read {short(span(said.read_seconds_ago))} ago"
         yield "source", f"{short(said.source)}{ago}"
-
-
-def _status(word: str | None) -> str:
-    return "not there" if word is None else short(word)
 
 
 def _why(said: WorkerEvidence) -> str:

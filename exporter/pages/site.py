@@ -14,7 +14,7 @@ from exporter import __version__
 from exporter.asgi import Receive, Scope, Send, answer
 from exporter.bounded import Bounded, BusyError
 from exporter.explain import text, worker_text
-from exporter.explain.terminal import moment
+from exporter.explain.terminal import TRANSITIONS, moment, transition_rows
 from exporter.overview import Choice, Overview, chosen
 from exporter.overview.choice import ChoiceError
 from exporter.pages.view import link, view
@@ -147,12 +147,13 @@ class Site:
         """The tables of an explanation: caption, headings and rows."""
         if kind == "nodes":
             return [
-                ("Views: * is the one that stands; a stale one does not count", text.HEADINGS, text.view_rows(told))
+                ("Views: * is the one that stands; a stale one does not count", text.HEADINGS, text.view_rows(told)),
+                ("Changes of state", TRANSITIONS, transition_rows(told.transitions)),
             ]
         signs = "Evidence: * is the newest sign of life; ages are on the store's clock"
         return [
             (signs, worker_text.HEADINGS, worker_text.sign_rows(told)),
-            ("Changes of status", worker_text.TRANSITIONS, worker_text.transition_rows(told)),
+            ("Changes of status", TRANSITIONS, transition_rows(told.transitions)),
         ]
 
     @staticmethod
