@@ -17,6 +17,7 @@ from exporter.explain import text, worker_text
 from exporter.explain.terminal import TRANSITIONS, moment, transition_rows
 from exporter.overview import Choice, Overview, chosen
 from exporter.overview.choice import ChoiceError
+from exporter.overview.holdings import Holding
 from exporter.pages.view import link, view
 from exporter.records.evidence import NodeEvidence, Unexplained
 from exporter.records.worker_evidence import UnknownWorker, WorkerEvidence
@@ -65,11 +66,20 @@ SHAPES = {
 
 
 class Site:
-    """Renders in a few threads; beyond those it answers 503. `explain` is by what it explains, as in `KINDS`."""
+    """Renders in a few threads; beyond those it answers 503.
 
-    def __init__(self, overview: Callable[[], Overview], explain: Mapping[str, Explain]) -> None:
+    `explain` is by what it explains, as in `KINDS`; `holdings` gives what one of a kind has, by fleet and id.
+    """
+
+    def __init__(
+        self,
+        overview: Callable[[], Overview],
+        explain: Mapping[str, Explain],
+        holdings: Callable[[str, str, str], Sequence[Holding]] = lambda _kind, _fleet, _name: (),
+    ) -> None:
         self._overview = overview
         self._explain = explain
+        self._holdings = holdings
         self._threads = Bounded(RENDERED, "pages")
         self._templates = Environment(
             loader=PackageLoader("exporter.pages", "templates"),
@@ -125,10 +135,10 @@ class Site:
             return self._problem(status, f"{said.error}.", links)
         told: Any = msgspec.json.decode(body, type=shape.explained)
         state = (told.state if kind == "nodes" else told.status) or "gone"
-        tables = self._tables(kind, told)
         facts = [(label, value) for label, value in shape.facts(told) if value]
         named = told.hostname or told.node if kind == "nodes" else told.worker
         known = told.node if kind == "nodes" else told.worker
+        tables = [*self._tables(kind, told), *map(_held, self._holdings(kind, told.fleet, known))]
         return self._html(
             200,
             "detail.html",
@@ -182,3 +192,8 @@ class Site:
             return self._problem(404, "There is nothing here.")
         kind = TYPES[name.rpartition(".")[2]]
         return 200, ((b"content-type", kind), (b"cache-control", b"max-age=3600"), *SAFE), body
+
+
+def _held(held: Holding) -> tuple[str, Sequence[str], Sequence[Sequence[str]]]:
+    left = f": {len(held.rows)} of {held.of} shown" if len(held.rows) < held.of else ""
+    return held.title + left, held.headings, held.rows
