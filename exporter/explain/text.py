@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from exporter.explain.terminal import PLAIN, Paint, changes, facts, printable, short, since, span, table
+from exporter.explain.terminal import (
+    CHANGED,
+    PLAIN,
+    Paint,
+    change_rows,
+    changes,
+    facts,
+    printable,
+    short,
+    since,
+    span,
+    table,
+)
 from exporter.records.evidence import Flags, NodeEvidence, NodeName, ObservedView, Unexplained
 
 COLOURS = {
@@ -19,6 +31,8 @@ COLOURS = {
 """What is coloured, and how (SGR parameters of ECMA-48)."""
 
 HEADINGS = ("", "observer", "source", "age", "says", "flags", "shows", "by", "latency", "differs")
+
+TRANSITIONS = CHANGED
 
 
 def explanation(said: NodeEvidence, coloured: bool = False) -> str:
@@ -39,6 +53,11 @@ def explanation(said: NodeEvidence, coloured: bool = False) -> str:
 def view_rows(said: NodeEvidence) -> list[list[str]]:
     """The cells of each view of a node, under `HEADINGS`."""
     return [[_mark(view), *map(printable, _cells(view))] for view in said.views]
+
+
+def transition_rows(said: NodeEvidence) -> list[list[str]]:
+    """The cells of each change of state, under `TRANSITIONS`."""
+    return change_rows(said.transitions)
 
 
 def unexplained(said: Unexplained) -> str:

@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from exporter.explain.terminal import PLAIN, Paint, changes, facts, moment, printable, short, since, span, table
+from exporter.explain.terminal import (
+    CHANGED,
+    PLAIN,
+    Paint,
+    change_rows,
+    changes,
+    facts,
+    moment,
+    printable,
+    short,
+    since,
+    span,
+    table,
+)
 from exporter.records.worker_evidence import AtOdds, Sign, UnknownWorker, WorkerEvidence, WorkerName
 
 COLOURS = {
@@ -19,6 +32,8 @@ COLOURS = {
 """What is coloured, and how (SGR parameters of ECMA-48)."""
 
 HEADINGS = ("", "evidence", "at", "age", "")
+
+TRANSITIONS = CHANGED
 
 NAMES = {
     "heartbeat": "heartbeat",
@@ -46,6 +61,11 @@ def worker_explanation(said: WorkerEvidence, coloured: bool = False) -> str:
 def sign_rows(said: WorkerEvidence) -> list[list[str]]:
     """The cells of each sign of life, under `HEADINGS`."""
     return [_row(sign) for sign in said.signs]
+
+
+def transition_rows(said: WorkerEvidence) -> list[list[str]]:
+    """The cells of each change of status, under `TRANSITIONS`."""
+    return change_rows(said.transitions)
 
 
 def unknown_worker(said: UnknownWorker) -> str:

@@ -14,7 +14,7 @@ from exporter import __version__
 from exporter.asgi import Receive, Scope, Send, answer
 from exporter.bounded import Bounded, BusyError
 from exporter.explain import text, worker_text
-from exporter.explain.terminal import TRANSITIONS, moment, transition_rows
+from exporter.explain.terminal import moment
 from exporter.overview import Choice, Overview, chosen
 from exporter.overview.choice import ChoiceError
 from exporter.overview.holdings import Holding
@@ -158,12 +158,12 @@ class Site:
         if kind == "nodes":
             return [
                 ("Views: * is the one that stands; a stale one does not count", text.HEADINGS, text.view_rows(told)),
-                ("Changes of state", TRANSITIONS, transition_rows(told.transitions)),
+                ("Changes of state", text.TRANSITIONS, text.transition_rows(told)),
             ]
         signs = "Evidence: * is the newest sign of life; ages are on the store's clock"
         return [
             (signs, worker_text.HEADINGS, worker_text.sign_rows(told)),
-            ("Changes of status", TRANSITIONS, transition_rows(told.transitions)),
+            ("Changes of status", worker_text.TRANSITIONS, worker_text.transition_rows(told)),
         ]
 
     @staticmethod
