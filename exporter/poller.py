@@ -264,8 +264,9 @@ class Poller:
             if tables is not None:
                 evidence = self._fleets[name].evidence
                 remembered = tables.get(WorkerMemory, ())
-                workers = evidence.workers._replace(remembered=remembered, history=self._ledger.history)
-                told[name] = evidence._replace(remembered=tables.get(NodeMemory, ()), workers=workers)
+                history, nodes = self._ledger.history, tables.get(NodeMemory, ())
+                workers = evidence.workers._replace(remembered=remembered, history=history)
+                told[name] = evidence._replace(remembered=nodes, workers=workers, history=history)
         self.evidence = {**{name: each for name, each in self.evidence.items() if name not in judged}, **told}
 
     def _receive(self, slot: Slot, attempted: Attempted[Reading], at: float) -> None:

@@ -22,6 +22,7 @@ from exporter.families import LIVE
 from exporter.http_protocol import Protocol
 from exporter.loopback import is_loopback
 from exporter.overview import Overviews
+from exporter.overview.holdings import Holdings
 from exporter.pages.site import Site
 from exporter.plan import Plan, Sources, exposition, planned, wanted
 from exporter.poller import Poller
@@ -132,7 +133,7 @@ class Exporter:
         served = application(
             self._scrape,
             self._poller.turning,
-            Site(overview, explain),
+            Site(overview, explain, Holdings(lambda: self._poller.shown)),
             explain,
             mounts=self._registry.mounts if self._registry else {},
             local=self._local,

@@ -5,8 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
+from exporter.records.transition import Transition
+
 UNITS = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
 """Units of a span of time, in seconds."""
+
+CHANGED = ("at", "from", "to")
+"""What changes of state or status are shown under."""
 
 LONGEST = 64
 """Characters of one thing that an upstream said, at most."""
@@ -62,6 +67,23 @@ def table(rows: Sequence[Sequence[str]], paint: Paint) -> Iterator[str]:
     for row in rows:
         cells = [paint(row[column]) + " " * (widths[column] - len(row[column])) for column in kept]
         yield "  ".join(cells).rstrip()
+
+
+def change_rows(transitions: Iterable[Transition]) -> list[list[str]]:
+    """The cells of each change of state or status, under `CHANGED`."""
+    return [[moment(each.at) or "?", *map(_word, (each.origin, each.target))] for each in transitions]
+
+
+def changes(what: str, known_since: float | None, now: float, transitions: Iterable[Transition]) -> Iterator[str]:
+    """The last changes of state or status, below a line that says since when they are known; nothing where none are."""
+    if known_since is not None:
+        rows = change_rows(transitions)
+        yield from ("", f"changes of {what} known{since(known_since, now)}:")
+        yield from table([CHANGED, *rows], PLAIN) if rows else ("none",)
+
+
+def _word(word: str | None) -> str:
+    return "not there" if word is None else short(word)
 
 
 class Paint:

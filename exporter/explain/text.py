@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from exporter.explain.terminal import PLAIN, Paint, facts, printable, short, since, span, table
+from exporter.explain.terminal import (
+    CHANGED,
+    PLAIN,
+    Paint,
+    change_rows,
+    changes,
+    facts,
+    printable,
+    short,
+    since,
+    span,
+    table,
+)
 from exporter.records.evidence import Flags, NodeEvidence, NodeName, ObservedView, Unexplained
 
 COLOURS = {
@@ -20,6 +32,8 @@ COLOURS = {
 
 HEADINGS = ("", "observer", "source", "age", "says", "flags", "shows", "by", "latency", "differs")
 
+TRANSITIONS = CHANGED
+
 
 def explanation(said: NodeEvidence, coloured: bool = False) -> str:
     """Everything about one node, for a person to read; without a newline at the end."""
@@ -32,12 +46,18 @@ def explanation(said: NodeEvidence, coloured: bool = False) -> str:
     if said.views:
         lines += ["", *table([list(HEADINGS), *view_rows(said)], paint)]
         lines += ["", "* the view that stands; a stale one does not count"]
+    lines += changes("state", said.transitions_since, said.at, said.transitions)
     return "\n".join(line.rstrip() for line in lines)
 
 
 def view_rows(said: NodeEvidence) -> list[list[str]]:
     """The cells of each view of a node, under `HEADINGS`."""
     return [[_mark(view), *map(printable, _cells(view))] for view in said.views]
+
+
+def transition_rows(said: NodeEvidence) -> list[list[str]]:
+    """The cells of each change of state, under `TRANSITIONS`."""
+    return change_rows(said.transitions)
 
 
 def unexplained(said: Unexplained) -> str:

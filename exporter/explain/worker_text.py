@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from exporter.explain.terminal import PLAIN, Paint, facts, moment, printable, short, since, span, table
+from exporter.explain.terminal import (
+    CHANGED,
+    PLAIN,
+    Paint,
+    change_rows,
+    changes,
+    facts,
+    moment,
+    printable,
+    short,
+    since,
+    span,
+    table,
+)
 from exporter.records.worker_evidence import AtOdds, Sign, UnknownWorker, WorkerEvidence, WorkerName
 
 COLOURS = {
@@ -20,7 +33,7 @@ COLOURS = {
 
 HEADINGS = ("", "evidence", "at", "age", "")
 
-TRANSITIONS = ("at", "from", "to")
+TRANSITIONS = CHANGED
 
 NAMES = {
     "heartbeat": "heartbeat",
@@ -41,10 +54,7 @@ def worker_explanation(said: WorkerEvidence, coloured: bool = False) -> str:
     if said.signs:
         lines += ["", *table([HEADINGS, *sign_rows(said)], PLAIN)]
         lines += ["", "* the newest evidence of life; ages are those at the read, on the store's clock"]
-    if said.transitions_since is not None:
-        lines += ["", f"changes of status known{since(said.transitions_since, said.at)}:"]
-        rows = transition_rows(said)
-        lines += table([TRANSITIONS, *rows], PLAIN) if rows else ["none"]
+    lines += changes("status", said.transitions_since, said.at, said.transitions)
     return "\n".join(line.rstrip() for line in lines)
 
 
@@ -55,7 +65,7 @@ def sign_rows(said: WorkerEvidence) -> list[list[str]]:
 
 def transition_rows(said: WorkerEvidence) -> list[list[str]]:
     """The cells of each change of status, under `TRANSITIONS`."""
-    return [[moment(each.at) or "?", *map(_status, (each.origin, each.target))] for each in said.transitions]
+    return change_rows(said.transitions)
 
 
 def unknown_worker(said: UnknownWorker) -> str:
@@ -100,10 +110,6 @@ def worker_facts(said: WorkerEvidence) -> Iterator[tuple[str, str]]:
     if said.source is not None:
         ago = "" if said.read_seconds_ago is None else f", read {short(span(said.read_seconds_ago))} ago"
         yield "source", f"{short(said.source)}{ago}"
-
-
-def _status(word: str | None) -> str:
-    return "not there" if word is None else short(word)
 
 
 def _why(said: WorkerEvidence) -> str:

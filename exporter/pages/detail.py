@@ -32,7 +32,10 @@ def of_node(told: NodeEvidence, overview: Overview) -> dict[str, Any]:
         "peers": [
             (peer.name, f"/nodes/{quote(peer.node, safe='')}?fleet={quote(peer.fleet, safe='')}") for peer in peers
         ],
-        "tables": [(VIEWS, text.HEADINGS, text.view_rows(told))],
+        "tables": [
+            (VIEWS, text.HEADINGS, text.view_rows(told)),
+            ("Changes of state", text.TRANSITIONS, text.transition_rows(told)[::-1]),
+        ],
     }
 
 

@@ -18,6 +18,7 @@ from exporter.bounded import Bounded, BusyError
 from exporter.explain.terminal import moment
 from exporter.overview import Choice, Overview, chosen
 from exporter.overview.choice import ChoiceError
+from exporter.overview.holdings import Holding
 from exporter.pages.detail import of_node, of_worker
 from exporter.pages.view import link, view
 from exporter.records.evidence import NodeEvidence, Unexplained
@@ -69,11 +70,20 @@ SHAPES = {
 
 
 class Site:
-    """Renders in a few threads; beyond those it answers 503. `explain` is by what it explains, as in `KINDS`."""
+    """Renders in a few threads; beyond those it answers 503.
 
-    def __init__(self, overview: Callable[[], Overview], explain: Mapping[str, Explain]) -> None:
+    `explain` is by what it explains, as in `KINDS`; `holdings` gives what one of a kind has, by fleet and id.
+    """
+
+    def __init__(
+        self,
+        overview: Callable[[], Overview],
+        explain: Mapping[str, Explain],
+        holdings: Callable[[str, str, str], Sequence[Holding]] = lambda _kind, _fleet, _name: (),
+    ) -> None:
         self._overview = overview
         self._explain = explain
+        self._holdings = holdings
         self._threads = Bounded(RENDERED, "pages")
         self._templates = Environment(
             loader=PackageLoader("exporter.pages", "templates"),
@@ -130,6 +140,7 @@ class Site:
             return self._problem(status, f"{said.error}.", links)
         told: Any = msgspec.json.decode(body, type=shape.explained)
         shown = shape.shown(told, self._overview())
+        shown["tables"] += map(_held, self._holdings(kind, told.fleet, shown["known"]))
         return self._html(200, "detail.html", kind=kind, fleet=told.fleet, at=told.at, **shown)
 
     @staticmethod
@@ -162,3 +173,8 @@ class Site:
             return self._problem(404, "There is nothing here.")
         kind = TYPES[name.rpartition(".")[2]]
         return 200, ((b"content-type", kind), (b"cache-control", b"max-age=3600"), *SAFE), body
+
+
+def _held(held: Holding) -> tuple[str, Sequence[str], Sequence[Sequence[str]]]:
+    left = f": {len(held.rows)} of {held.of} shown" if len(held.rows) < held.of else ""
+    return held.title + left, held.headings, held.rows

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from exporter.records.transition import Transition
+
 
 class Flags(msgspec.Struct, frozen=True):
     """What an observer said of a node beside the state; None where this kind of view never says it.
@@ -56,6 +58,7 @@ class NodeEvidence(msgspec.Struct, frozen=True, kw_only=True):
     word that the state overrides. What depends on a fresh view is None without one; `present` and `since` are None
     where nothing is remembered. `console` is the URL of the node's own console where it answered last, `console_silent`
     tells that it does not answer for the node now. `unmeasured_seconds` is for how long nobody has known a latency.
+    `transitions`, the oldest first, are known since `transitions_since`; None where nothing was ever remembered.
     """
 
     fleet: str
@@ -82,6 +85,8 @@ class NodeEvidence(msgspec.Struct, frozen=True, kw_only=True):
     disagree_expected: int = 0
     disagree_real: int = 0
     views: tuple[ObservedView, ...] = ()
+    transitions: tuple[Transition, ...] = ()
+    transitions_since: float | None = None
 
 
 class NodeName(msgspec.Struct, frozen=True, order=True):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from exporter.records.transition import Transition
+
 
 class Sign(msgspec.Struct, frozen=True, kw_only=True):
     """One of the times that are known of a worker, on its store's clock, and its age when the store was read.
@@ -26,14 +28,6 @@ class AtOdds(msgspec.Struct, frozen=True):
     meaning: str
     rollout: str | None
     attempt: str | None
-
-
-class Transition(msgspec.Struct, frozen=True, rename={"origin": "from", "target": "to"}):
-    """A change of status, in Unix seconds; None is "not there"."""
-
-    at: float
-    origin: str | None
-    target: str | None
 
 
 class WorkerEvidence(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,7 +8,9 @@ from typing import Any, NamedTuple
 from exporter.records import NODE_STATES, NodeMemory, NodeView, Record
 from exporter.records.evidence import Flags, NodeEvidence, NodeName, ObservedView
 from exporter.records.reading import MeshReading
+from exporter.records.transition import Transition
 from exporter.state.consoles import Told
+from exporter.state.history import History
 from exporter.state.mesh_tables import Ground, Judged, judge, seen_by
 from exporter.state.reconcile import tie
 from exporter.state.views import LASTING, Seen
@@ -23,8 +25,8 @@ class FleetEvidence(NamedTuple):
     """Everything that the last judgement of a fleet's nodes came from; immutable, and safe for threads.
 
     `told` are the last answers by source, `fresh` those of them that counted. `ground.memory` is what was known before
-    the judgement, without its readings. `remembered` is what the ledger shows of the nodes. `workers` is the same of
-    the fleet's workers.
+    the judgement, without its readings. `remembered` is what the ledger shows of the nodes, `history` what became of
+    them lately. `workers` is the same of the fleet's workers.
     """
 
     fleet: str
@@ -33,6 +35,7 @@ class FleetEvidence(NamedTuple):
     ground: Ground = Ground()
     remembered: tuple[Record, ...] = ()
     workers: WorkersEvidence = WorkersEvidence("")
+    history: History | None = None
 
     def names(self) -> dict[NodeName, bool]:
         """What each node is called in any view of it, and whether that view is fresh; a tombstone has its id alone."""
@@ -57,6 +60,7 @@ class FleetEvidence(NamedTuple):
             return None
         judged = judge(views, self.ground) if views else None
         shown = [self._view(each, judged, now) for each in (*views, *past)]
+        moves = self.history.of(self.fleet, node, "node") if self.history else ()
         said: dict[str, Any] = {"hostname": past[0].view.hostname if past else None}
         if judged is not None:
             said = self._judgement(judged, views)
@@ -69,6 +73,8 @@ class FleetEvidence(NamedTuple):
             since=memory[0].since if memory else None,
             console=self.ground.answering.get(node) or self.ground.memory.consoles.get(node),
             views=tuple(sorted(shown, key=_order)),
+            transitions=tuple(Transition(*each) for each in moves),
+            transitions_since=self.history.since(self.fleet, "node") if self.history else None,
             **said,
         )
 

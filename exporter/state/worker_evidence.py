@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 from exporter.records import Attempt, Inconsistency, Record, WorkerMemory, WorkerReport
 from exporter.records.reading import StoreReading
-from exporter.records.worker_evidence import AtOdds, Sign, Transition, WorkerEvidence
+from exporter.records.transition import Transition
+from exporter.records.worker_evidence import AtOdds, Sign, WorkerEvidence
 from exporter.state.consistency import MEANINGS
 from exporter.state.history import History
 from exporter.state.worker import (

@@ -14,6 +14,7 @@ from exporter.explain.command import Question, run
 from exporter.explain.terminal import LONGEST, printable, span
 from exporter.explain.text import explanation, unexplained
 from exporter.records.evidence import Flags, NodeEvidence, NodeName, ObservedView, Unexplained
+from exporter.records.transition import Transition
 from exporter.sources.fetch import Resolver
 from tests.unit.loopback import Loopback, Script, answer, sends
 from tests.unit.test_cli import outcome
@@ -111,6 +112,8 @@ def test_the_whole_text() -> None:
 
 GONE = {"fleet": "eu", "node": "57a1", "at": 0.0, "judged_seconds_ago": 0.0}
 
+CHANGED = {"transitions_since": 1.0, "transitions": (Transition(5.0, "serving", None),)}
+
 
 @pytest.mark.parametrize(
     ("said", "line"),
@@ -126,6 +129,8 @@ GONE = {"fleet": "eu", "node": "57a1", "at": 0.0, "judged_seconds_ago": 0.0}
         ({**NODE, "unmeasured_seconds": 130.0}, "no latency  known for 2m10s"),
         ({**NODE, "views": (ObservedView(**{**OWN, "fresh": False, "age_seconds": None}),)}, "stale"),
         ({**NODE, "views": (ObservedView(**{**OWN, "drift": True}),)}, "assigned_not_ready (drift)"),
+        ({**GONE, "transitions_since": 0.0}, "changes of state known since 1970-01-01 00:00:00 UTC, for 0.0s:\nnone"),
+        ({**GONE, **CHANGED}, "at                       from     to\n1970-01-01 00:00:05 UTC  serving  not there"),
     ],
 )
 def test_a_line_of_the_text(said: dict[str, Any], line: str) -> None:

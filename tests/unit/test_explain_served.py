@@ -44,6 +44,9 @@ def test_what_is_explained_is_what_is_shown() -> None:
         source.answers.put(mesh("eu", "n1"))
         soon(lambda: explain(poller, "n2")[1].get("present") is False)
         assert explain(poller, "n2")[1]["state"] is None
+        assert explain(poller, "n2")[1]["transitions"] == [{"at": 1.7e9, "from": "standby", "to": None}]
+        assert explain(poller, "n1")[1]["transitions"] == []
+        assert explain(poller, "n1")[1]["transitions_since"] == 1.7e9
         clock.now += 101.0
         soon(lambda: explain(poller, "n1")[1].get("state", "") is None)
         assert [view["fresh"] for view in explain(poller, "n1")[1]["views"]] == [False]  # type: ignore[attr-defined]

@@ -60,6 +60,21 @@ def test_who_is_forgotten_has_left_once_and_has_no_history() -> None:
     assert ledger.history.of("f", "v") == ()
 
 
+def test_a_node_and_a_worker_of_one_name_are_two_and_what_is_wakeable_is_none() -> None:
+    history = History()
+    for now, kind in enumerate(("worker", "node", "wakeable")):
+        history.note("f", kind, [("x", kind, "after")], float(now))
+    assert history.of("f", "x") == (Move(0.0, "worker", "after"),)
+    assert history.of("f", "x", "node") == (Move(1.0, "node", "after"),)
+    assert history.of("f", "x", "wakeable") == ()
+    assert [history.since("f", kind) for kind in ("worker", "node", "wakeable")] == [0.0, 1.0, None]
+    history.drop("f", "worker", ["x"])
+    assert history.of("f", "x") == ()
+    assert history.of("f", "x", "node")
+    history.forget("f")
+    assert (history.of("f", "x", "node"), history.since("f", "node")) == ((), None)
+
+
 def test_what_is_forgotten_makes_room() -> None:
     history = History(most=2)
     history.note("f", "worker", [("a", "idle", "busy"), ("b", "idle", "busy")], 0.0)
