@@ -218,6 +218,7 @@ def _check(options: argparse.Namespace) -> int:
     from exporter.once import check, progress
     from exporter.plan import Sources
 
+    set_up("error", "logfmt")
     return check(Sources().of(config), sys.stdout, progress(sys.stderr))
 
 

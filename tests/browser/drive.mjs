@@ -17,7 +17,11 @@ const { chromium } = require('playwright-core');
 const AXE = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8') + '; true';
 const PATIENCE = 60000; // milliseconds
 
-const browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-dev-shm-usage'] });
+const browser = await chromium.launch({
+  executablePath,
+  args: ['--no-sandbox', '--disable-dev-shm-usage'],
+  timeout: 2 * PATIENCE,
+});
 let context = null;
 let page = null;
 let problems = [];

@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.unit.loopback import Loopback, answer, sends
 from tests.unit.test_cli import outcome
+
+
+@pytest.fixture(autouse=True)
+def _log_as_before() -> Iterator[None]:
+    """What sets up the log of a process leaves the tests' own as it was."""
+    root = logging.getLogger()
+    handlers, level, hooks = root.handlers[:], root.level, (sys.excepthook, threading.excepthook)
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    sys.excepthook, threading.excepthook = hooks
 
 
 def configured(tmp_path: Path, *lines: str) -> str:
