@@ -90,12 +90,13 @@ class Problems:
 
 
 def shown(text: str) -> str:
-    """Give what a message may show of a text: no credentials or query of a URL, at most 60 characters."""
+    """Give what a message may show of a text: no credentials or query of a URL, no bcrypt hash, 60 characters at most."""
     scheme = text.partition("://")[0]
     if "@" in text:
         text = without_credentials(text) if re.fullmatch("[a-zA-Z][a-zA-Z0-9+.-]*", scheme) else text.rpartition("@")[2]
     if "://" in text and (query := re.search("[?#]", text)):
         text = text[: query.end()] + ".."
+    text = re.sub(r"\$2[abxy]?\$\S*", "$2..", text)
     return text if len(text) <= 60 else text[:60] + ".."
 
 

@@ -192,6 +192,15 @@ OTHERS = {
         "rate_limit: {interval: 1s}",
         "rate_limit.burst: expected an integer greater than 0 beside interval, got nothing",
     ),
+    "hash for users": ("basic_auth_users: $2y$04$abc", "basic_auth_users: expected a mapping, got '$2..'"),
+    "hash for a name": (
+        "basic_auth_users: {$2y$04$abc: bob}",
+        "basic_auth_users.$2..: expected a password's bcrypt hash, got another text",
+    ),
+    "hash elsewhere": (
+        "rate_limit: {burst: $2y$04$abc}",
+        "rate_limit.burst: expected an integer greater than 0, got '$2..'",
+    ),
     "rate": ("rate_limit: {per: 1s}", "rate_limit.per: unknown key, expected one of interval, burst"),
 }
 
