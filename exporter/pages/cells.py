@@ -54,8 +54,10 @@ def ago(at: float | None, now: float) -> Cell:
 
 
 def lasting(seconds: float | None) -> Cell:
-    """A length of time."""
-    return Cell(NOTHING) if seconds is None else Cell(span(seconds), number=True)
+    """A length of time; milliseconds where it is short."""
+    if seconds is None:
+        return Cell(NOTHING)
+    return Cell(f"{1000 * seconds:.0f} ms" if 0 < seconds < 1 else span(seconds), number=True)
 
 
 def size(number: float | None) -> Cell:

@@ -169,6 +169,11 @@ def test_without_anything_it_says_where_it_looks() -> None:
     text = ask(site, "/").body.decode()
     assert "No source has answered yet." in text
     assert "port 3131" in text
+    empty = Overview(at=NOW, version="1", fleets=(FleetRow(fleet="local", sources=1),))
+    text = ask(Site(lambda: empty, {}), "/").body.decode()
+    assert "Nobody is here yet." in text
+    assert "port 3131" in text
+    assert "port 3131" not in get("/").body.decode()
 
 
 def test_a_node_and_a_worker_have_pages_that_explain_them() -> None:

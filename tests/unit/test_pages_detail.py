@@ -10,6 +10,7 @@ import pytest
 
 from exporter.explain.lookup import answered
 from exporter.overview import NodeRow, Overview, WorkerRow
+from exporter.pages.cells import lasting
 from exporter.pages.site import RENDERED, Site
 from exporter.records.evidence import NodeEvidence
 from exporter.records.worker_evidence import Transition, WorkerEvidence
@@ -94,6 +95,13 @@ def test_a_table_says_which_rule_gave_a_state_and_which_word_it_overrides() -> N
     assert ">stage_ready<small>overrides the word standby</small>" in text
     assert 'title="it holds a ready stage of a split model: what would be standby is serving"' in text
     assert '<tr data-key="/nodes/a?fleet=eu">' in text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(None, "–"), (0.0, "0.0s"), (0.0123, "12 ms"), (1.0, "1.0s"), (90.0, "1m30s")]
+)
+def test_how_long_something_took(seconds: float | None, text: str) -> None:
+    assert lasting(seconds).text == text
 
 
 def test_beyond_a_few_at_a_time_a_page_is_refused_at_once() -> None:
