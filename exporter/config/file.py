@@ -90,7 +90,7 @@ class Problems:
 
 
 def shown(text: str) -> str:
-    """Give what a message may show of a text: no credentials or query of a URL, no bcrypt hash, 60 characters at most."""
+    """Give what a message may show of a text: no credentials or query of a URL, no bcrypt hash, 60 characters."""
     scheme = text.partition("://")[0]
     if "@" in text:
         text = without_credentials(text) if re.fullmatch("[a-zA-Z][a-zA-Z0-9+.-]*", scheme) else text.rpartition("@")[2]
