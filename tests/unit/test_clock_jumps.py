@@ -71,10 +71,11 @@ def test_the_registry_of_a_clock_that_jumps(jump: str, tmp_path: Path, measured:
 
 WALL = {
     "agent/snapshot.py": "the time of a snapshot",
+    "once.py": "when a source answered, in what one look tells",
     "poller.py": "when a source answered last, and since when a state is held",
     "registry/writer.py": "the times of heartbeats; what tells its jumps from silence is monotonic",
     "reload.py": "when the configuration was loaded last",
-    "serve.py": "the ages in explanations",
+    "serve.py": "the ages in explanations, and the time of an overview",
     "sources/agent_lightning.py": "a store that sends no Date",
     "sources/lightning.py": "a store that sends no Date",
     "sources/registry.py": "the times of heartbeats; what tells its jumps from silence is monotonic",
