@@ -20,8 +20,18 @@ UPDATE = (
     "UPDATE worker SET " + ", ".join(f"{column} = ?" for column in COLUMNS.split(", ")[1:]) + " WHERE worker_id = ?"
 )
 
-BEAT = "UPDATE worker SET stats = ?, last_heartbeat = ? WHERE worker_id = ?"
-"""All that a heartbeat changes."""
+
+def beats(count: int) -> str:
+    """Write what so many heartbeats change; for each of them `worker_id`, snapshot and time, NULLs for none.
+
+    One statement for all: between two of them SQLite gives the interpreter to whoever else wants it.
+    """
+    rows = ", ".join(["(?, ?, ?)"] * count)
+    return (
+        f"WITH beat (id, stats, at) AS (VALUES {rows}) "
+        "UPDATE worker SET stats = beat.stats, last_heartbeat = beat.at FROM beat WHERE worker_id = beat.id"
+    )
+
 
 SILENT = "max(" + ", ".join(f"ifnull(last_{what}, 0)" for what in ("heartbeat", "dequeue", "busy", "idle")) + ") < ?"
 """Nothing was heard of a worker since an instant."""

@@ -13,7 +13,7 @@ from exporter.registry.batch import Batch, Held
 from exporter.registry.kept import Kept
 from exporter.registry.reader import Reader
 from exporter.registry.request import Accepted, Goodbye, Heartbeats, Outcome, Refused, Request
-from exporter.registry.rows import BEAT, COLUMNS, INSERT, SILENT, UPDATE, cells, registered
+from exporter.registry.rows import COLUMNS, INSERT, SILENT, UPDATE, beats, cells, registered
 from exporter.registry.schema import FILE, KIND, TRIES, RegistryError, explaining, open_registry
 from exporter.sqlite import Connect, connect
 
@@ -104,9 +104,7 @@ class RegistryStore:
             batch = Batch(held, self._count, self._most, self._per_client)
             outcomes = [batch.take(request, now) for request in requests]
             connection.executemany(UPDATE, [(*row[1:], row[0]) for row in map(cells, batch.changed.values())])
-            connection.executemany(
-                BEAT, [(each.stats, each.last_heartbeat, each.worker_id) for each in batch.beaten.values()]
-            )
+            self._beat(list(batch.beaten.values()))
             connection.executemany("DELETE FROM worker WHERE worker_id = ?", [(name,) for name in batch.gone])
             self._remember(batch.gone, now)
             connection.executemany(INSERT, [(*cells(worker), client) for worker, client in batch.new.values()])
@@ -183,6 +181,13 @@ class RegistryStore:
             for row in self._connection.execute(statement, [*asked, *[None] * (size - len(asked))]):
                 held[row[0]] = (registered(row), row[13])
         return held
+
+    def _beat(self, beaten: Sequence[Registered]) -> None:
+        for start in range(0, len(beaten), SIZES[-1]):
+            some = beaten[start : start + SIZES[-1]]
+            size = next(size for size in SIZES if size >= len(some))
+            said = [value for each in some for value in (each.worker_id, each.stats, each.last_heartbeat)]
+            self._connection.execute(beats(size), said + [None] * (3 * (size - len(some))))
 
     def _count(self, client: str | None) -> int:
         """How many workers there are, of a client or in all."""
