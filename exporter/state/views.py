@@ -52,17 +52,11 @@ def count_views(
     """
     node = chosen.view.node
     shown = Counter(state for _, state, *_ in {each.ballot for each in views})
-    dissents: dict[tuple[str, str], int] = {}
-    expected, real = set(), set()
-    for each in views:
-        if each.state == chosen.state:
-            continue
-        if explained((chosen.view, chosen.state), (each.view, each.state)):
-            expected.add(each.ballot)
-            continue
-        reads = before.get((node, each.source), 0) + (each.source in new)
-        dissents[node, each.source] = reads
-        if reads >= LASTING:
-            real.add(each.ballot)
-    found = {"expected": len(expected), "real": len(real - expected)}
+    differing = [each for each in views if each.state != chosen.state]
+    stands = chosen.view, chosen.state
+    expected = {each.ballot for each in differing if explained(stands, (each.view, each.state))}
+    others = [each for each in differing if each.ballot not in expected]
+    dissents = {(node, each.source): before.get((node, each.source), 0) + (each.source in new) for each in others}
+    real = {each.ballot for each in others if dissents[node, each.source] >= LASTING}
+    found = {"expected": len(expected), "real": len(real)}
     return NodeViews(fleet=chosen.view.fleet, node=node, **found, **shown), dissents
