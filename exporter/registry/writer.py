@@ -25,6 +25,15 @@ MOST = 4096
 MOST_BYTES = 32 * 2**20
 """Bytes of memory that waiting requests take at most."""
 
+BUSY = 4
+"""Requests in one transaction from which on more are waited for."""
+
+GATHERING = 0.0003
+"""Seconds that a busy writer waits for more requests before it takes what there is.
+
+A transaction costs as much as several heartbeats. At 32 clients this took a quarter less CPU for each heartbeat.
+"""
+
 LISTENING = 10.0
 """Seconds after which an idle registry writes down that it still listens."""
 
@@ -53,6 +62,7 @@ class Writer(Generic[Token]):
         monotonic: Callable[[], float] = time.monotonic,
         most: int = MOST,
         most_bytes: int = MOST_BYTES,
+        pause: Callable[[float], None] = time.sleep,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -60,6 +70,7 @@ class Writer(Generic[Token]):
         self._retention = retention
         self._most = most
         self._most_bytes = most_bytes
+        self._pause = pause
         self._waiting: list[tuple[Request, Token]] = []
         self._bytes = 0
         self._arrived = Condition()
@@ -97,9 +108,13 @@ class Writer(Generic[Token]):
         return None
 
     def _write_for_ever(self, answer: Callable[[Answers[Token]], None]) -> None:
+        taken: Sequence[tuple[Request, Token]] = ()
         while True:
             with self._arrived:
                 self._arrived.wait_for(lambda: self._waiting or self._stopping, timeout=LISTENING)
+            if len(taken) >= BUSY:
+                self._pause(GATHERING)
+            with self._arrived:
                 taken, self._waiting, self._bytes = self._waiting, [], 0
                 ends = self._stopping and not taken
             if taken:

@@ -16,7 +16,7 @@ from exporter.records.registry import Registered
 from exporter.registry.reader import Reader
 from exporter.registry.request import Outcome, Request, Unwritten
 from exporter.registry.store import DROPPED, RegistryError, RegistryStore
-from exporter.registry.writer import CLEANING, JUMP, Writer
+from exporter.registry.writer import BUSY, CLEANING, GATHERING, JUMP, Writer
 from tests.unit.registry_files import NOW, beat, leave, names, opened
 
 PATIENCE = 20.0
@@ -236,3 +236,21 @@ def test_when_there_are_more_silent_ones_the_next_look_is_soon() -> None:
             writer.submit(beat("w"), "")
             answers.get(timeout=PATIENCE)
             fake.cleaned.get(timeout=PATIENCE)
+
+
+def test_after_many_at_once_more_are_waited_for() -> None:
+    paused: list[float] = []
+    store = Fake()
+    with writing(store, pause=paused.append) as (writer, _):
+        writer.submit(beat("first"), "first")
+        assert store.asked.get(timeout=PATIENCE) == ["first"]
+        many = [f"w{number}" for number in range(BUSY)]
+        for name in many:
+            writer.submit(beat(name), name)
+        for expected, pauses in ((many, 0), (["few"], 1), (["last"], 1)):
+            if expected != many:
+                writer.submit(beat(expected[0]), expected[0])
+            store.results.put("ok")
+            assert store.asked.get(timeout=PATIENCE) == expected
+            assert paused == [GATHERING] * pauses
+        store.results.put("ok")
