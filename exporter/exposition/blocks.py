@@ -27,11 +27,12 @@ Labels = list[str]
 
 
 class _Places(NamedTuple):
-    """Where records are: the labels of each block, the records that these are of, and the block of each record."""
+    """Where records are: each block's labels and the records that these are of, each record's block and place there."""
 
     labels: Sequence[Labels]
     rows: Sequence[Sequence[int]]
     blocks: Sequence[int]
+    spots: Sequence[int]
 
 
 class TableText:
@@ -47,7 +48,7 @@ class TableText:
         self._names = tuple(map(label, record.KEY))
         self._key = _key_of(record)
         self._records: tuple[Record, ...] = ()
-        self._places = _Places([], [], [])
+        self._places = _Places([], [], [], [])
 
     def update(self, records: Sequence[Record]) -> int:
         """Take the table's new records; returns how many parts of blocks were rendered."""
@@ -56,14 +57,18 @@ class TableText:
         writer = Writer(self._renderers)
         if len(records) == len(before) and all(key(before[at]) == key(records[at]) for at in others):
             places, blocks = self._places, list(self.blocks)
-            for number in sorted({places.blocks[at] for at in others} - {NOWHERE}):
-                blocks[number] = writer.changed(blocks[number], [records[at] for at in places.rows[number]])
+            changes: dict[int, dict[int, Record]] = {}
+            for at in others:
+                changes.setdefault(places.blocks[at], {})[places.spots[at]] = records[at]
+            changes.pop(NOWHERE, None)
+            for number, renewed in changes.items():
+                blocks[number] = writer.changed(blocks[number], renewed)
         else:
             places, blocks = self._arranged(records), []
             kept = {id(block.labels): block for block in self.blocks}
             for labels, positions in zip(places.labels, places.rows, strict=True):
                 rows, block = [records[at] for at in positions], kept.get(id(labels))
-                blocks.append(writer.changed(block, rows) if block else writer.whole(labels, rows))
+                blocks.append(writer.changed(block, dict(enumerate(rows))) if block else writer.whole(labels, rows))
         self.blocks, self._records, self._places = blocks, records, places
         return writer.rendered
 
@@ -91,11 +96,11 @@ class TableText:
         before = {text for labels in self._places.labels for text in labels}
         arranged = rearranged(self._places.labels, before - found.keys(), found.keys() - before)
         rows = [array("L", [found[text] for text in labels]) for labels in arranged]
-        numbers = [NOWHERE] * len(records)
+        numbers, spots = array("l", [NOWHERE]) * len(records), array("l", [0]) * len(records)
         for number, positions in enumerate(rows):
-            for at in positions:
-                numbers[at] = number
-        return _Places(arranged, rows, numbers)
+            for spot, at in enumerate(positions):
+                numbers[at], spots[at] = number, spot
+        return _Places(arranged, rows, numbers, spots)
 
 
 def _key_of(record: type[Record]) -> Callable[[Record], tuple[str, ...]]:

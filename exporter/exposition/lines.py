@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import repeat
 from operator import attrgetter
 from types import NoneType
 from typing import Any, NamedTuple
@@ -32,6 +33,10 @@ class Keys(NamedTuple):
     def of(cls, labels: Sequence[str]) -> Keys:
         """The keys with these label pairs."""
         return cls(labels, [key + "} " for key in labels])
+
+    def part(self, start: int, end: int) -> Keys:
+        """Some of them."""
+        return Keys(self.labels[start:end], self.closed[start:end])
 
 
 NOTHING = Lines(b"", 0, 0)
@@ -80,6 +85,20 @@ class Renderer:
                 )
         raise TypeError(f"{self._family.name}: no such projection")
 
+    def runs(self, keys: Keys, records: Sequence[Record], size: int) -> list[Lines]:
+        """The same in runs of so many records: numbers of them all are written at once."""
+        starts = range(0, len(records), size)
+        match self._family.projection:
+            case Value(str(), further) if not self._bare:
+                closed = _further(keys, further, records) if further else keys.closed
+                values = list(map(self._fields[0], records))
+                text = _encoded(values)
+                if records and self._all(text):
+                    texts = self._texts(closed, text.split(","), size)
+                    return list(map(Lines, texts, [min(size, len(records) - at) for at in starts], repeat(0)))
+                return [self._numbers(closed[at : at + size], values[at : at + size]) for at in starts]
+        return [self.lines(keys.part(at, at + size), records[at : at + size]) for at in starts]
+
     def same(self, before: Sequence[Record], after: Sequence[Record]) -> bool:
         """Tell whether the samples of two equally long runs of records with the same keys are the same."""
         return not any(_differ(before, after, field) for field in self._fields)
@@ -89,11 +108,9 @@ class Renderer:
 
     def _numbers(self, keys: Sequence[str], values: list[Any]) -> Lines:
         """Lines of numbers; msgspec writes them several times faster than `repr`, and what is not finite as null."""
-        if not FLOATS.issuperset(map(type, values)):
-            values = [value if value is None or _is_number(value) else float("nan") for value in values]
-        text = _ENCODE(values).decode()[1:-1]
+        text = _encoded(values)
         numbers = text.split(",")
-        if "null" not in text and not (self._counts and "-" in text):
+        if self._all(text):
             return self._written(keys, numbers, 0)
         kept = [
             (key, number)
@@ -103,18 +120,30 @@ class Renderer:
         dropped = len(values) - values.count(None) - len(kept)
         return self._written([key for key, _ in kept], [number for _, number in kept], dropped)
 
+    def _all(self, text: str) -> bool:
+        """Tell whether each of the encoded numbers is one to expose."""
+        return "null" not in text and not (self._counts and "-" in text)
+
     def _written(self, keys: Sequence[str], numbers: Sequence[str], dropped: int) -> Lines:
-        """One line for each number; joined at once from all pieces, for a text of each line would cost more."""
+        """One line for each number."""
         count = len(numbers)
         if not count:
             return Lines(b"", 0, dropped) if dropped else NOTHING
         if self._bare:
             return Lines(f"{self._family.name} {numbers[0]}\n".encode(), 1, dropped)
-        pieces = [self._between] * (3 * count + 1)
-        pieces[0], pieces[-1] = self._head, "\n"
+        return Lines(self._texts(keys, numbers, count)[0], count, dropped)
+
+    def _texts(self, keys: Sequence[str], numbers: Sequence[str], size: int) -> list[bytes]:
+        """One line for each number, in runs; a run is joined at once, for a text of each line would cost more."""
+        pieces = [self._between] * (3 * len(numbers) + 1)
         pieces[1::3] = keys
         pieces[2::3] = numbers
-        return Lines("".join(pieces).encode(), count, dropped)
+        found = []
+        for start in range(0, 3 * len(numbers), 3 * size):
+            run = pieces[start : start + 3 * size + 1]
+            run[0], run[-1] = self._head, "\n"
+            found.append("".join(run).encode())
+        return found
 
     def _one_of(self, labels: Sequence[str], held: list[str | None], field: str, words: tuple[str, ...]) -> Lines:
         """Lines of every word for each record; each piece ends one line and begins the next."""
@@ -153,6 +182,13 @@ def _further(keys: Keys, names: tuple[str, ...], records: Sequence[Record]) -> S
         return keys.closed
     fields = [[f',{name}="{quote(text)}"' for text in map(attrgetter(name), records)] for name in names]
     return list(map("".join, zip(keys.labels, *fields, ["} "] * len(records), strict=True)))
+
+
+def _encoded(values: Sequence[Any]) -> str:
+    """Values as JSON with commas between; what is no finite number as null."""
+    if not FLOATS.issuperset(map(type, values)):
+        values = [value if _is_number(value) else None for value in values]
+    return _ENCODE(values).decode()[1:-1]
 
 
 def _is_number(value: Any) -> bool:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import NamedTuple
+
+import msgspec
 
 from exporter.exposition.lines import Keys, Renderer
 from exporter.exposition.segments import Packer, Segment, summed
@@ -19,32 +22,29 @@ SPARSE = 2
 """A change is sparse when it touches no more than one part in so many."""
 
 
-class Column(NamedTuple):
-    """One family's text of a block: its segments, their bytes, and what they are together, all and by group."""
+class Column(msgspec.Struct, frozen=True, gc=False):
+    """One family's text of a block: its segments, their bytes, and what they are together, by group and all."""
 
-    segments: list[Segment]
-    pieces: list[bytes]
-    groups: list[Segment]
+    segments: tuple[Segment, ...]
+    pieces: tuple[bytes, ...]
+    groups: tuple[Segment, ...]
     sum: Segment
 
     @classmethod
-    def of(cls, segments: list[Segment]) -> Column:
+    def of(cls, segments: Sequence[Segment]) -> Column:
         """Put segments together."""
         starts = range(0, len(segments), GROUP)
-        return cls._of(segments, [summed(segments[start : start + GROUP]) for start in starts])
+        groups = tuple([summed(segments[start : start + GROUP]) for start in starts])
+        return cls(tuple(segments), tuple([segment.data for segment in segments]), groups, summed(groups))
 
-    def renewed(self, segments: Mapping[int, Segment]) -> Column:
+    def renewed(self, places: Sequence[int], segments: Sequence[Segment]) -> Column:
         """The same with other segments in some places."""
-        every, groups = list(self.segments), list(self.groups)
-        for place, segment in segments.items():
-            every[place] = segment
-        for group in {place // GROUP for place in segments}:
+        every, pieces, groups = list(self.segments), list(self.pieces), list(self.groups)
+        for place, segment in zip(places, segments, strict=True):
+            every[place], pieces[place] = segment, segment.data
+        for group in {place // GROUP for place in places}:
             groups[group] = summed(every[group * GROUP : (group + 1) * GROUP])
-        return self._of(every, groups)
-
-    @classmethod
-    def _of(cls, segments: list[Segment], groups: list[Segment]) -> Column:
-        return cls(segments, [segment.data for segment in segments], groups, summed(groups))
+        return Column(tuple(every), tuple(pieces), tuple(groups), summed(groups))
 
 
 class Block(NamedTuple):
@@ -77,13 +77,19 @@ class Writer:
         """A block in one part."""
         return self._whole(Block(labels, rows, []), rows, [None] * len(self._renderers))
 
-    def changed(self, block: Block, rows: list[Record]) -> Block:
-        """The block with new records of the same keys; families whose fields did not change keep their segments."""
-        both = zip(block.records, rows, strict=True)
-        changes = [at for at, (was, now) in enumerate(both) if was is not now and was != now]
+    def changed(self, block: Block, renewed: Mapping[int, Record]) -> Block:
+        """The block with other records of the same keys at some of its places.
+
+        Families whose fields did not change keep their segments.
+        """
+        before = block.records
+        changes = [at for at, now in renewed.items() if now is not before[at] and now != before[at]]
         if not changes:
             return block
-        before, after = [block.records[at] for at in changes], [rows[at] for at in changes]
+        rows = list(before)
+        for at in changes:
+            rows[at] = renewed[at]
+        before, after = [before[at] for at in changes], [rows[at] for at in changes]
         kept = [
             column if each.same(before, after) else None
             for each, column in zip(self._renderers, block.columns, strict=True)
@@ -107,24 +113,23 @@ class Writer:
 
     def _cut(self, labels: list[str], rows: list[Record]) -> Block:
         """A block in short parts."""
-        runs = [slice(start, start + PART) for start in range(0, len(rows), PART)]
-        self.rendered += len(runs)
-        pieces = [(Keys.of(labels[run]), rows[run]) for run in runs]
-        columns = [
-            Column.of([self._packer.pack(*each.lines(*piece), short=True) for piece in pieces])
-            for each in self._renderers
-        ]
+        self.rendered += -(-len(rows) // PART)
+        keys = Keys.of(labels)
+        columns = [Column.of(self._parts(each, keys, rows)) for each in self._renderers]
         return Block(labels, rows, columns, True, True)
 
     def _renewed(self, block: Block, rows: list[Record], kept: list[Column | None], parts: list[int]) -> Block:
         """A block in short parts, some of which are rendered anew for the families that are not kept."""
         self.rendered += len(parts)
         runs = [slice(part * PART, (part + 1) * PART) for part in parts]
-        pieces = [(Keys.of(block.labels[run]), rows[run]) for run in runs]
-        columns = list(block.columns)
-        for place, each in enumerate(self._renderers):
-            if kept[place] is None:
-                both = zip(parts, pieces, strict=True)
-                renewed = {part: self._packer.pack(*each.lines(*piece), short=True) for part, piece in both}
-                columns[place] = columns[place].renewed(renewed)
+        keys = Keys.of([*chain.from_iterable([block.labels[run] for run in runs])])
+        some = [*chain.from_iterable([rows[run] for run in runs])]
+        columns = [
+            column or was.renewed(parts, self._parts(each, keys, some))
+            for each, was, column in zip(self._renderers, block.columns, kept, strict=True)
+        ]
         return Block(block.labels, rows, columns, True, True)
+
+    def _parts(self, renderer: Renderer, keys: Keys, rows: list[Record]) -> list[Segment]:
+        """A segment of one family for each `PART` rows."""
+        return [self._packer.pack(*lines, short=True) for lines in renderer.runs(keys, rows, PART)]

@@ -23,7 +23,7 @@ from exporter.records import (
 )
 from exporter.records.reading import StoreReading
 from exporter.records.table import Tables, kept
-from exporter.state.consistency import Consistency, Judged, Recent
+from exporter.state.consistency import Consistency, Judged, Recent, held_apart
 from exporter.state.worker import (
     Outage,
     WorkerVerdict,
@@ -67,21 +67,24 @@ def judge_workers(
             consistency.forgotten.add(report.worker)
         elif not was.plain:
             consistency.take(report, attempt, was.worker)
-    consistency.compare(judged)
     workers = tuple([each.worker for each in judged if each.worker is not None])
     before = recent.tables
+    assignments = tuple([each.assignment for each in judged if each.assignment is not None])
+    apart = (recent.apart and before.get(Assignment) == assignments) or held_apart(assignments)
+    if not apart:
+        consistency.compare(judged)
     inconsistencies, recent = consistency.judged(workers)
     tables: Tables = {
         Worker: workers,
         WorkerGpu: _measured(reading.gpus, workers),
-        Assignment: tuple([each.assignment for each in judged if each.assignment is not None]),
+        Assignment: assignments,
         Inconsistency: inconsistencies,
         Store: (reading.store,),
         RolloutCount: reading.rollouts,
         RolloutsFinished: reading.finished,
     }
     tables = {record: kept(before.get(record), rows) for record, rows in tables.items()}
-    return tables, recent._replace(judged=judged, read_at=read_at, outage=outage, tables=tables)
+    return tables, recent._replace(judged=judged, read_at=read_at, outage=outage, tables=tables, apart=apart)
 
 
 def judge(

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from exporter.exposition.lines import Keys, Lines, Renderer
 from exporter.families import Family, OneOf, Split, Value, Word
@@ -82,3 +86,31 @@ def test_a_counter_below_zero_is_dropped_and_a_gauge_is_not() -> None:
     gauge = Family("t_things", Thing, Value("count"), "Count.")
     assert lines(counter, Thing("a", count=-1), Thing("b", count=0)) == (b't_things_total{thing="b"} 0\n', 1, 1)
     assert lines(gauge, Thing("a", count=-1)).text == b't_things{thing="a"} -1\n'
+
+
+PROJECTIONS = (
+    Family("t_size_bytes", Thing, Value("size"), "Size."),
+    Family("t_size_bytes", Thing, Value("size", ("state",)), "Size."),
+    Family("t_things_total", Thing, Value("count"), "Count."),
+    Family("t_info", Thing, Value(None, ("state",)), "Info."),
+    Family("t_reported", Thing, Word("state"), "Word."),
+    Family("t_state", Thing, OneOf("state", ("up", "down")), "State."),
+)
+THINGS = st.lists(
+    st.builds(
+        Thing,
+        thing=st.sampled_from("abc"),
+        state=st.sampled_from(["up", "down", None]),
+        size=st.none() | st.floats() | st.just(1.5),
+        count=st.none() | st.integers(-3, 3),
+    ),
+    max_size=40,
+)
+
+
+@given(st.sampled_from(PROJECTIONS), THINGS, st.integers(1, 16))
+def test_runs_are_the_lines_of_each_run(family: Family, things: list[Thing], size: int) -> None:
+    runs = Renderer(family).runs(Keys.of([f'thing="{thing.thing}"' for thing in things]), things, size)
+    assert len(runs) == math.ceil(len(things) / size)
+    assert runs == [lines(family, *things[at : at + size]) for at in range(0, len(things), size)]
+    assert b"".join(run.text for run in runs) == lines(family, *things).text
