@@ -45,26 +45,19 @@ class Rosters:
     """The rosters of one fleet; where the same is listed in the same states as before it is the same object."""
 
     def __init__(self) -> None:
-        self._before: dict[str, tuple[Sequence[Record], Roster]] = {}
+        self._before: dict[str, tuple[Sequence[Record], list[list[object]], Roster]] = {}
 
     def of(self, kind: str, tables: Tables, shown: Tables) -> Roster:
         """List one kind, as `roster` does."""
-        table = LISTED[kind][0]
+        table, name, state = LISTED[kind]
         records, left = tables.get(table, ()), shown.get(table, ())
-        records_before, before = self._before.get(kind, ((), None))
-        if before is None or len(left) < len(records) or not _listed_alike(kind, records_before, records):
-            before = roster(kind, tables, shown)
-        self._before[kind] = (records, before)
-        return before
-
-
-def _listed_alike(kind: str, before: Sequence[Record], now: Sequence[Record]) -> bool:
-    """Tell whether the same names are listed in the same order and states."""
-    if len(before) != len(now):
-        return False
-    _, name, state = LISTED[kind]
-    others = [(old, new) for old, new in zip(before, now, strict=True) if old is not new]
-    return all(name(old) == name(new) and state(old) == state(new) for old, new in others)
+        before = self._before.get(kind)
+        if before is None or before[0] is not records or len(left) < len(records):
+            said = [list(map(field, records)) for field in (name, state)]
+            if before is None or before[1] != said or len(left) < len(records):
+                before = (records, said, roster(kind, tables, shown))
+            before = self._before[kind] = (records, said, before[2])
+        return before[2]
 
 
 def roster(kind: str, tables: Tables, shown: Tables, dropped: Collection[str] = ()) -> Roster:
