@@ -63,21 +63,21 @@ SHOWN: dict[str, Tables] = {
 
 def test_what_a_node_has() -> None:
     held = {each.title: each for each in Holdings(lambda: SHOWN)("nodes", "eu", "n1")}
-    assert {title: each.rows for title, each in held.items() if title != "Peers that it lists"} == {
+    assert {title: each.rows for title, each in held.items() if title != "Peers"} == {
         "Models": ((EVIL, "hosted, serving"),),
         "GPUs": (("0", "H100", "80.0 GB"),),
         "Slots": (("m", "4", "0"),),
         "Stages": (("m", "0..16"),),
     }
-    peers = held["Peers that it lists"]
+    peers = held["Peers"]
     assert (peers.rows[0], len(peers.rows), peers.of) == (("p0", "direct", "2.1 ms"), MOST, MOST + 1)
     assert Holdings(lambda: SHOWN)("nodes", "eu", "n3") == []
 
 
 def test_what_a_worker_has() -> None:
     machine, gpus = Holdings(lambda: SHOWN)("workers", "training", "w")
-    assert machine.rows == (("CPU", "0%", ""), ("memory", "3.0 GB", "64.0 GB"), ("network sent", "5.0 MB", ""))
-    assert gpus.rows == (("0", "97%", "70.0 GB", "800 GB", "61 °C"),)
+    assert machine.rows == (("CPU", "0 %", ""), ("memory", "3.0 GB", "64.0 GB"), ("network sent", "5.0 MB", ""))
+    assert gpus.rows == (("0", "97 %", "70.0 GB", "800 GB", "61 °C"),)
     assert [each.title for each in Holdings(lambda: SHOWN)("workers", "training", "v")] == ["GPUs"]
 
 
