@@ -27,7 +27,7 @@ def models() -> Panel:
         Column("Value #A", "Rank", hidden=True),
         Column("Value #B", "Serving", unit="decbytes", gauge=True, colour=NODE["serving"].colour, width=165),
         Column("Value #C", "Loading", unit="decbytes", gauge=True, colour=NODE["loading"].colour, width=165),
-        Column("Value #D", "On standby", unit="decbytes", gauge=True, colour=NODE["standby"].colour, width=165),
+        Column("Value #D", "Standby", unit="decbytes", gauge=True, colour=NODE["standby"].colour, width=165),
         Column("Value #E", "Wakeable", unit="decbytes", gauge=True, colour=SLEEPING, width=165),
         Column("Value #F", "Live nodes", width=80, empty="0"),
         Column("Value #G", "Could be woken", width=90, empty="0"),
