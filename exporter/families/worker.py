@@ -95,7 +95,7 @@ WORKERS = (
         "rollcall_worker_inconsistency",
         Inconsistency,
         (),
-        "1 while something is at odds about a worker. held_by_gone, held_by_unknown, held_by_idle: it is not listed, "
+        "1 while something is inconsistent about a worker. held_by_gone, held_by_unknown, held_by_idle: it is not listed, "
         "unknown or idle, and a preparing or running rollout is said to be its. shared_attempt: another one holds the "
         "same attempt. shared_id: in the last 15 minutes heartbeats under its id came from two hosts, or clocks, by "
         "turns. busy_unassigned: it is busy and holds no attempt, though its store has rollouts. attempt_stalled: its "
@@ -135,7 +135,7 @@ WORKERS = (
         "rollcall_worker_gpu_utilization_ratio",
         WorkerGpu,
         "utilization_ratio",
-        "Utilisation of a GPU of a worker's machine, from 0 to 1.",
+        "Utilization of a GPU of a worker's machine, from 0 to 1.",
     ),
     value(
         "rollcall_worker_gpu_memory_used_bytes",
