@@ -10,7 +10,7 @@ from grafana.annotations import EVERYTHING
 from grafana.panels import Board, Column, Line, Panel, Row, Series, Size, stat, table, time_series
 from grafana.queries import fleet as queries
 from grafana.queries import shared
-from grafana.states import AMBER, GREEN, GREY, RED, Badge, State
+from grafana.states import AMBER, GREY, RED, Badge, State
 
 NODES_HELP = (
     "Confirmed mesh-llm nodes by state. Serving: a model is ready. Loading: a model is assigned and not ready yet. "
@@ -26,11 +26,6 @@ SOURCES_HELP = (
 )
 BAD = ((None, GREY), (1, RED))
 MISSED = (Badge("5", "yes", RED), Badge("4", "no", GREY))
-CLOSABLE = (
-    Badge("standby", "standby nodes", GREEN),
-    Badge("waking", "waking a node", AMBER),
-    Badge("nothing", "nothing known", RED),
-)
 
 
 def fleet() -> Board:
@@ -161,7 +156,7 @@ def _unknown() -> Panel:
 def _gaps() -> Panel:
     columns = [
         Column("model", "Model"),
-        Column("closable", "Could be closed by", badges=CLOSABLE, width=160),
+        Column("closable", "Closable", badges=states.CLOSABLE, width=160),
         Column("Value #B", "Promised", unit="s", width=110),
         Column("Value #C", "Mesh lacks", unit="decbytes", width=110),
         Column("fleet", "Fleet", links=(links.fleet_of_row("wakeable capacity", links.WAKEABLE, "Fleet"),)),

@@ -131,7 +131,7 @@ def _history() -> Panel:
 
 def _odd() -> Panel:
     columns = [
-        Column("kind", "Inconsistency", filterable=False, width=150),
+        Column("kind", "Kind", filterable=False, width=150),
         Column("meaning", "Meaning", filterable=False),
         Column("fleet", "Fleet", filterable=False, width=90),
     ]

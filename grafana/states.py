@@ -104,6 +104,14 @@ YES_IS_BAD = (Badge("0", "no", GREY), Badge("1", "yes", RED))
 YES_IS_GOOD = (Badge("1", "yes", GREEN), Badge("0", "no", RED))
 
 
+CLOSABLE = (
+    Badge("standby", "standby could", AMBER),
+    Badge("waking", "waking could", VIOLET),
+    Badge("nothing", "nothing could", RED),
+)
+"""Badges of what could close the gap of a model that is missed."""
+
+
 def by_word(states: Mapping[str, State]) -> tuple[Badge, ...]:
     """Badges of a column that holds the state's word, such as the label `state`."""
     return tuple(Badge(word, word, state.colour) for word, state in states.items())

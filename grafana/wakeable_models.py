@@ -6,13 +6,11 @@ from grafana import links
 from grafana.panels import Column, Gather, Panel, Series, Size, table, time_series
 from grafana.queries import shared
 from grafana.queries import wakeable as queries
-from grafana.states import AMBER, GREEN, GREY, NODE, RED, SLEEPING, VIOLET, Badge
+from grafana.states import CLOSABLE, GREEN, GREY, NODE, SLEEPING, Badge
 
 GAPS = (
     Badge("served", "served", GREEN),
-    Badge("standby", "standby could", AMBER),
-    Badge("waking", "waking could", VIOLET),
-    Badge("nothing", "nothing could", RED),
+    *CLOSABLE,
     Badge("asleep", "not asked for", GREY),
 )
 STANDBY = (Badge("0", "no", GREY), Badge("1", "yes", GREEN))
