@@ -112,11 +112,8 @@ def _status(row: WorkerRow, _: float) -> Cell:
 
 
 def _reason(row: WorkerRow, _: float) -> Cell:
-    return _said(row.reason, WORKER_RULES.get(row.reason or "", ""))
-
-
-def _inconsistencies(row: WorkerRow, _: float) -> Cell:
-    return _said(", ".join(row.inconsistencies), "\n".join(MEANINGS.get(kind, "") for kind in row.inconsistencies))
+    meanings = [WORKER_RULES.get(row.reason or ""), *map(MEANINGS.get, row.inconsistencies)]
+    return Cell(row.reason or NOTHING, title="\n".join(filter(None, meanings)), below="\n".join(row.inconsistencies))
 
 
 def _holds(row: WorkerRow, _: float) -> Cell:
@@ -163,7 +160,6 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
         Column("Status", "status", _status),
         SINCE,
         Column("Reason", "reason", _reason),
-        Column("Inconsistencies", "inconsistencies", _inconsistencies, always=False),
         FLEET,
         Column("Rollout", "rollout", _holds),
         Column("Heartbeat", "last_heartbeat", lambda row, now: ago(row.last_heartbeat, now)),
