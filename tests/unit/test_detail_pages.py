@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import msgspec
 
 from exporter.explain.lookup import answered
@@ -13,6 +15,7 @@ from exporter.records.evidence import NodeEvidence
 from exporter.records.table import Tables
 from exporter.records.transition import Transition
 from tests.unit.asgi import ask
+from tests.unit.test_pages import VIEW
 
 NODE = NodeEvidence(fleet="eu", node="n1", at=1000.0, judged_seconds_ago=0.0, state="serving", transitions_since=5.0)
 
@@ -28,6 +31,13 @@ def test_a_node_has_its_last_changes_of_state() -> None:
     assert "<td>1970-01-01 00:01:00 UTC</td><td>loading</td><td>serving</td>" in page(changed)
     assert "Changes of state" in page(NODE)
     assert "<td>loading</td>" not in page(NODE)
+
+
+def test_a_column_that_nobody_has_anything_for_is_left_out() -> None:
+    headings = ["observer", "source", "age", "word", "flags", "state", "reason"]
+    for view, more in ((VIEW, []), (msgspec.structs.replace(VIEW, dissent="real"), ["dissent"])):
+        said = page(msgspec.structs.replace(NODE, views=(VIEW, view)))
+        assert re.findall(r'<th scope="col">(\w+)', said) == headings + more
 
 
 EVIL = "<i>m</i>"
