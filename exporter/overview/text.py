@@ -79,8 +79,10 @@ def ago(at: float | None, now: float) -> str:
 
 
 def lasting(seconds: float | None) -> str:
-    """A length of time; nothing where it is not said."""
-    return "" if seconds is None else span(seconds)
+    """A length of time, in milliseconds where it is short; nothing where it is not said."""
+    if seconds is None:
+        return ""
+    return f"{1000 * seconds:.0f} ms" if 0 < seconds < 1 else span(seconds)
 
 
 def size(number: float | None) -> str:

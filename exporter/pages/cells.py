@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from exporter.explain.terminal import moment, span
-from exporter.overview import NodeRow, SourceRow, WakeableRow, WorkerRow
+from exporter.overview import NodeRow, SourceRow, WakeableRow, WorkerRow, text
 from exporter.state.consistency import MEANINGS
 from exporter.state.words import REASONS as NODE_RULES
 from exporter.state.worker_words import REASONS as WORKER_RULES
@@ -51,21 +51,17 @@ def ago(at: float | None, now: float) -> Cell:
 
 def lasting(seconds: float | None) -> Cell:
     """A length of time; milliseconds where it is short."""
-    if seconds is None:
-        return Cell(NOTHING)
-    return Cell(f"{1000 * seconds:.0f} ms" if 0 < seconds < 1 else span(seconds), number=True)
+    return Cell(NOTHING) if seconds is None else Cell(text.lasting(seconds), number=True)
 
 
 def size(number: float | None) -> Cell:
     """Bytes, in units of 10^9 as mesh-llm counts memory."""
-    if number is None:
-        return Cell(NOTHING)
-    return Cell(f"{number / 1e9:.1f} GB" if number < 1e11 else f"{number / 1e9:.0f} GB", number=True)
+    return Cell(NOTHING) if number is None else Cell(text.size(number), number=True)
 
 
 def share(ratio: float | None, detail: str = "") -> Cell:
     """A ratio as per cent."""
-    return Cell(NOTHING) if ratio is None else Cell(f"{100 * ratio:.0f} %", number=True, title=detail)
+    return Cell(NOTHING) if ratio is None else Cell(text.share(ratio), number=True, title=detail)
 
 
 def few(names: tuple[str, ...]) -> Cell:
