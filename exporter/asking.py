@@ -36,8 +36,10 @@ def add_explain(explain: argparse.ArgumentParser) -> None:
 def add_status(status: argparse.ArgumentParser) -> None:
     """Add what `status` takes."""
     _add_exporter(status)
-    status.add_argument("--search", metavar="TEXT", help="show what has this text, such as a name, a host or a model")
-    status.add_argument("--state", help="show what is in this state or status, such as serving, unknown, gone or ghost")
+    status.add_argument(
+        "--search", metavar="TEXT", help="show what has these words in its names, host, models or rollout"
+    )
+    status.add_argument("--state", help="show what has this state, status, standing, reason or result, such as ghost")
     status.add_argument(
         "--only", choices=TABLES, action="append", help="show this table only; may be given more than once"
     )

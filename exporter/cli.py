@@ -128,6 +128,9 @@ def _add_demo(demo: argparse.ArgumentParser) -> None:
     demo.add_argument("--store-port", type=int, default=4747, help="port of the store (default: %(default)s)")
     demo.add_argument("--store-version", default="0.3", help="its API: Agent Lightning 0.3 or 1 (default: %(default)s)")
     demo.add_argument("--consoles", type=int, default=3, help="nodes whose console answers (default: %(default)s)")
+    demo.add_argument(
+        "--split", type=int, default=0, help="nodes that serve one model together: 0, or at least 2 (default: 0)"
+    )
     demo.set_defaults(run=_demo)
 
 

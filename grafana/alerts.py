@@ -24,7 +24,7 @@ def alerts(size: Size) -> Panel:
         Column("severity", "Severity", badges=SEVERITIES, width=100),
         Column("Value #B", "Since", unit="dateTimeFromNow", width=150),
         Column("fleet", "Fleet", width=75),
-        Column("worker", "Runner", links=(links.runner_of_row(worker="Runner", fleet="Fleet"),), width=170),
+        Column("worker", "Worker", links=(links.runner_of_row(worker="Worker", fleet="Fleet"),), width=170),
         Column("about", "Or about"),
         Column("Value #A", "Rank", hidden=True),
     ]

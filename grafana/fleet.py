@@ -10,7 +10,7 @@ from grafana.annotations import EVERYTHING
 from grafana.panels import Board, Column, Line, Panel, Row, Series, Size, stat, table, time_series
 from grafana.queries import fleet as queries
 from grafana.queries import shared
-from grafana.states import AMBER, GREEN, GREY, RED, Badge, State
+from grafana.states import AMBER, GREY, RED, Badge, State
 
 NODES_HELP = (
     "Confirmed mesh-llm nodes by state. Serving: a model is ready. Loading: a model is assigned and not ready yet. "
@@ -26,11 +26,6 @@ SOURCES_HELP = (
 )
 BAD = ((None, GREY), (1, RED))
 MISSED = (Badge("5", "yes", RED), Badge("4", "no", GREY))
-CLOSABLE = (
-    Badge("standby", "standby nodes", GREEN),
-    Badge("waking", "waking a node", AMBER),
-    Badge("nothing", "nothing known", RED),
-)
 
 
 def fleet() -> Board:
@@ -91,7 +86,7 @@ def _capacity() -> Line:
         "VRAM can be had at once, wakeable VRAM takes a wake."
     )
     return (
-        time_series("VRAM ledgers", description, ledgers, Size(10, 8), unit="decbytes", stacked=True),
+        time_series("VRAM by state", description, ledgers, Size(10, 8), unit="decbytes", stacked=True),
         alerts(Size(14, 8)),
     )
 
@@ -119,7 +114,7 @@ def _fleets() -> Panel:
         Column("Value #B", "Serving", links=topology),
         Column("Value #C", "Loading", links=topology),
         Column("Value #D", "Standby", links=topology),
-        Column("Value #E", "Clients", links=topology),
+        Column("Value #E", "Client", links=topology),
         Column("Value #F", "Nodes lost", limits=BAD, links=topology),
         Column("Value #G", "Busy", links=runners),
         Column("Value #H", "Idle", links=runners),
@@ -139,11 +134,11 @@ def _fleets() -> Panel:
 
 def _unknown() -> Panel:
     columns = [
-        Column("worker", "Runner", links=(links.runner_of_row(worker="Runner", fleet="Fleet"),)),
-        Column("Value #A", "Missed", badges=MISSED, width=85),
+        Column("worker", "Worker", links=(links.runner_of_row(worker="Worker", fleet="Fleet"),)),
+        Column("Value #A", "Missing", badges=MISSED, width=85),
         Column("reason", "Reason", width=130),
         Column("Value #B", "Unknown since", unit="dateTimeFromNow", width=140),
-        Column("reported", "Store says", badges=states.by_word(states.WORKER), width=100),
+        Column("reported", "Reported", badges=states.by_word(states.WORKER), width=100),
         Column("fleet", "Fleet", width=110),
     ]
     return table(
@@ -161,8 +156,8 @@ def _unknown() -> Panel:
 def _gaps() -> Panel:
     columns = [
         Column("model", "Model"),
-        Column("closable", "Could be closed by", badges=CLOSABLE, width=160),
-        Column("Value #B", "Wake takes", unit="s", width=110),
+        Column("closable", "Closable", badges=states.CLOSABLE, width=160),
+        Column("Value #B", "Promised", unit="s", width=110),
         Column("Value #C", "Mesh lacks", unit="decbytes", width=110),
         Column("fleet", "Fleet", links=(links.fleet_of_row("wakeable capacity", links.WAKEABLE, "Fleet"),)),
     ]
@@ -201,9 +196,9 @@ def _over_time() -> tuple[Line, ...]:
 def _sources() -> Panel:
     columns = [
         Column("source", "Source", links=(links.fleet_of_row("Rollcall itself", links.ROLLCALL, "Fleet"),)),
-        Column("Value #A", "State", badges=states.UP, width=80),
+        Column("Value #A", "Up", badges=states.UP, width=80),
         Column("kind", "Kind"),
-        Column("Value #B", "Last read", unit="dateTimeFromNow"),
+        Column("Value #B", "Last success", unit="dateTimeFromNow"),
         Column("Value #C", "Read took", unit="s", decimals=3),
         Column("fleet", "Fleet"),
     ]

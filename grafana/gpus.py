@@ -28,15 +28,15 @@ def share(field: str, title: str, width: int = 110) -> Column:
 COLUMNS = (
     Column("instance", "Host", links=(links.host_of_row(instance="Host"),), width=160),
     Column("gpu", "GPU", width=65),
-    Column("name", "Model", width=195),
-    Column("Value #B", "Heat", unit="celsius", decimals=0, limits=WARM, width=75),
-    share("Value #C", "Use"),
+    Column("name", "Name", width=195),
+    Column("Value #B", "Temperature", unit="celsius", decimals=0, limits=WARM, width=110),
+    share("Value #C", "Utilization"),
     share("Value #D", "Memory"),
     share("Value #E", "Of power limit", 120),
     Column("Value #F", "Power", unit="watt", decimals=0, width=80),
     Column("Value #G", "Fan", unit="percentunit", decimals=0, width=60),
     Column("Value #H", "SM clock", unit="hertz", width=90),
-    Column(REASONS.field, "Held back by", pills=True, filterable=False, empty="nothing", width=275),
+    Column(REASONS.field, "Throttle reason", pills=True, filterable=False, empty="nothing", width=275),
     Column("Value #J", "Processes", width=95),
     Column("Value #K", "ECC errors", decimals=0, limits=BAD),
 )
@@ -59,7 +59,7 @@ def gpus() -> Panel:
     ]
     return table(
         "GPUs",
-        "Every GPU that NVML shows, the hottest first. Held back by: why its clocks are lowered now; a power cap is "
+        "Every GPU that NVML shows, the hottest first. Throttle reason: why its clocks are lowered now; a power cap is "
         "normal under full load, heat is not. ECC errors are uncorrected ones in the time range. The first "
         f"{queries.ROWS} are listed.",
         exprs,
@@ -80,17 +80,17 @@ def gpus_over_time() -> tuple[Line, ...]:
     """Charts of the hottest GPUs."""
     held = [Series(reason, queries.held_back_over_time(reason), look.colour) for reason, look in THROTTLE.items()]
     pcie = [Series(f"{NAME} {verb}", queries.pcie(verb)) for verb in ("receive", "transmit")]
-    held_help = "How many GPUs are held back, by reason; being idle is not one of them."
+    held_help = "How many GPUs are throttled, by reason; being idle is not one of them."
     pcie_help = f"PCIe throughput of GPUs, over 20 ms at each scrape. {HOTTEST}"
     return (
         (
             _chart("GPU temperature", queries.of_gpus("temperature_celsius"), "Temperature of GPUs.", "celsius"),
-            _chart("GPU use", queries.of_gpus("utilization_ratio"), "Utilisation of GPUs.", "percentunit", 1),
+            _chart("GPU utilization", queries.of_gpus("utilization_ratio"), "Utilization of GPUs.", "percentunit", 1),
             _chart("GPU memory", queries.gpu_memory, "The part of its memory that is in use.", "percentunit", 1),
         ),
         (
             _chart("GPU power", queries.of_gpus("power_watts"), "What GPUs draw.", "watt"),
-            time_series("Held back over time", held_help, held, THIRD, stacked=True, empty=NO_GPU),
+            time_series("Throttled over time", held_help, held, THIRD, stacked=True, empty=NO_GPU),
             time_series("PCIe", pcie_help, pcie, THIRD, unit="Bps", smooth=True, empty=NO_GPU),
         ),
     )

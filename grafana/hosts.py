@@ -28,14 +28,14 @@ HOST_COLUMNS = (
     Column("Value #J", "Reads", unit="Bps", decimals=0, width=90),
     Column("Value #K", "Writes", unit="Bps", decimals=0, width=90),
     Column("Value #L", "GPUs", width=60, empty="0"),
-    share("Value #M", "GPU use", 105),
+    share("Value #M", "GPU utilization", 125),
     share("Value #N", "GPU memory", 105),
-    Column("Value #O", "Held back", limits=BAD, width=90),
-    Column("Value #P", "Up", unit=DURATION, width=125),
+    Column("Value #O", "Throttled", limits=BAD, width=90),
+    Column("Value #P", "Up for", unit=DURATION, width=125),
 )
 MOUNT_COLUMNS = (
     Column("instance", "Host", links=(OPEN_HOST,), width=170),
-    Column("mountpoint", "Mounted on"),
+    Column("mountpoint", "Mountpoint"),
     share("Value #A", "Used", 150),
     Column("Value #B", "Free", unit="bytes", width=100),
     Column("Value #C", "Size", unit="bytes", width=100),
@@ -91,13 +91,13 @@ def _gpus_now() -> tuple[Panel, ...]:
         Series("by heat", queries.held_back(queries.HEAT), RED, alarming=True),
         Series("by power", queries.held_back(queries.POWER), AMBER, alarming=True),
     ]
-    use = [Series("in use", queries.GPU_USE, GREEN), Series("of memory", queries.GPU_MEMORY_USE, BLUE)]
+    use = [Series("utilization", queries.GPU_USE, GREEN), Series("memory", queries.GPU_MEMORY_USE, BLUE)]
     power = [Series("power", queries.GPU_POWER, VIOLET)]
     held_help = "GPUs whose clocks are lowered because they are too hot, or to keep to a power limit."
-    use_help = "Utilisation, and memory in use, over all GPUs."
+    use_help = "Utilization, and memory in use, over all GPUs."
     power_help = "The power that all GPUs draw together."
     return (
-        stat("GPUs held back", held_help, held, Size(5, 4)),
+        stat("GPUs throttled", held_help, held, Size(5, 4)),
         stat("GPUs on average", use_help, use, Size(5, 4), unit="percentunit", empty=NO_GPU),
         stat("All power", power_help, power, Size(3, 4), unit="watt", decimals=None, empty=NO_GPU),
     )
@@ -124,7 +124,7 @@ def _hosts() -> Panel:
     return table(
         "Hosts",
         "Every machine whose Rollcall reads it, the hottest first, those without a sensor by CPU. Load is by CPU; disk "
-        f"is the fullest file system; held back counts GPUs. The first {queries.ROWS} are listed.",
+        f"is the fullest file system; throttled counts GPUs. The first {queries.ROWS} are listed.",
         [queries.LISTED, *(queries.of_listed(expr) for expr in shown)],
         HOST_COLUMNS,
         Size(24, 8),

@@ -29,9 +29,6 @@ NO_GPU = "it tells of no GPU"
 
 RELATIONS = Gather("A", "relation", ("model",))
 LAYERS = Gather("G", "layers", ("model",))
-ASSIGNED = {"assigned" if relation == "serving" else relation: look for relation, look in RELATION.items()}
-HEARD = {"hearsay" if latency == "unknown" else latency: look for latency, look in LATENCY.items()}
-KNOWN_BY = tuple(states.Badge(latency, text, HEARD[text].colour) for latency, text in zip(LATENCY, HEARD, strict=True))
 BAD = ((None, GREY), (1, RED))
 
 
@@ -107,9 +104,9 @@ def _identity() -> Panel:
         Column("basis", "Basis", filterable=False, width=90),
         Column("Value #B", "Confirmed", badges=states.YES_IS_GOOD, filterable=False, width=100),
         Column("Value #C", "Ghost", badges=states.YES_IS_BAD, filterable=False, width=80),
-        Column("reported", "Says itself", badges=states.by_word(NODE), filterable=False, width=100, empty="the same"),
-        Column("Value #E", "Disputed views", limits=BAD, filterable=False),
-        Column("Value #F", "Expected to differ", filterable=False),
+        Column("reported", "Reported", badges=states.by_word(NODE), filterable=False, width=100, empty="the same"),
+        Column("Value #E", "Disagree, real", limits=BAD, filterable=False),
+        Column("Value #F", "Disagree, expected", filterable=False),
         Column("Value #G", "Offered less GPUs", unit="decbytes", filterable=False),
         Column("Value #H", "GPUs less NVML", unit="decbytes", filterable=False),
         Column("node", "Id", filterable=False),
@@ -164,7 +161,7 @@ def _views() -> Panel:
 def _observers() -> Panel:
     columns = [
         Column("name", "Observer", links=(links.node_of_row("this observer", node="Id", fleet="Fleet"),)),
-        Column("latency", "Knows it by", badges=KNOWN_BY, width=120),
+        Column("latency", "Latency", badges=states.by_word(LATENCY), width=120),
         Column("Value #B", "Round trip", unit="s", decimals=1, width=110),
         Column("Value #C", "And back", unit="s", decimals=1, width=110),
         Column("Value #D", "Observer is", badges=states.by_number(NODE_CONDITION), width=120),
@@ -174,7 +171,7 @@ def _observers() -> Panel:
     return table(
         "Who sees it",
         "Every console of its mesh that is read, and how it knows the node: it measures a round trip (direct), "
-        "estimates one, has it from hearsay, or does not list it. And back: the round trip that the node "
+        "estimates one, has it from hearsay (unknown), or does not list it. And back: the round trip that the node "
         "measures.",
         [queries.OBSERVER, queries.OBSERVER_RTT, queries.RTT_BACK, queries.OBSERVER_STATE],
         columns,
@@ -187,10 +184,10 @@ def _observers() -> Panel:
 def _listed() -> Panel:
     return state_timeline(
         "How consoles know it, over time",
-        "One band per console that is read. All of them at hearsay is a ghost: the node has left, and gossip goes on.",
+        "One band per console that is read. All of them at unknown is a ghost: the node has left, and gossip goes on.",
         queries.LISTED_AS,
         "{{name}}",
-        HEARD,
+        LATENCY,
         Size(12, 8),
         empty="no other console of its mesh is read",
         per_page=8,
@@ -201,18 +198,18 @@ def _listed() -> Panel:
 def _models() -> Panel:
     columns = [
         Column("model", "Model", width=260),
-        Column(RELATIONS.field, "It is", pills=True, filterable=False),
+        Column(RELATIONS.field, "Relation", pills=True, filterable=False),
         Column("Value #B", "Share of VRAM", unit="percentunit", gauge=True, top=1, width=120, decimals=0),
         Column("Value #C", "VRAM of all its nodes", unit="decbytes", width=100),
         Column("Value #E", "Slots busy", width=70),
         Column("Value #D", "Slots", width=70),
         Column(LAYERS.field, "Layers", pills=True, filterable=False, width=95),
-        Column("Value #F", "Served nowhere", badges=states.YES_IS_BAD, width=90),
+        Column("Value #F", "Missed", badges=states.YES_IS_BAD, width=90),
     ]
     return table(
         "Models",
         "What the node hosts, serves, was told to serve, or has on its disk. Share: the part of this node in the VRAM "
-        "of all nodes that host the model or layers of it. Served nowhere: it was told to, and no confirmed node "
+        "of all nodes that host the model or layers of it. Missed: it was told to, and no confirmed node "
         "hosts it.",
         [
             queries.MODEL,
@@ -280,11 +277,11 @@ def _load() -> Line:
         ),
         state_timeline(
             "Models over time",
-            "What the node had to do with each model: it hosts it, is assigned to serve it, was told to, or has it on "
-            "its disk.",
+            "The relation of the node to each model: it hosts it, is assigned to serve it (serving), was told to serve "
+            "it (requested), or has it on its disk (available).",
             queries.MODELS_OVER_TIME,
             "{{model}}",
-            ASSIGNED,
+            RELATION,
             size,
             empty=NO_MODEL,
             per_page=6,

@@ -39,7 +39,7 @@ def host_gpus() -> Line:
     use = "Share of each sample period in which a kernel ran, per GPU of the host." + HELP
     busy = [Series("GPU {{gpu}}", queries.HOST_GPU_USED)]
     over_time = time_series(
-        "GPU utilisation", use, busy, Size(7, 7), unit="percentunit", smooth=True, top=1, empty=NO_HOST_GPU
+        "GPU utilization", use, busy, Size(7, 7), unit="percentunit", smooth=True, top=1, empty=NO_HOST_GPU
     )
     return _gpu_table(), over_time
 
@@ -48,16 +48,16 @@ def _gpu_table() -> Panel:
     columns = [
         Column("gpu", "GPU", width=60),
         Column("name", "Name", width=200),
-        Column("Value #B", "In use", unit="percentunit", gauge=True, top=1, decimals=0, width=110),
+        Column("Value #B", "Utilization", unit="percentunit", gauge=True, top=1, decimals=0, width=110),
         Column("Value #C", "Memory", unit="percentunit", gauge=True, top=1, decimals=0, width=110),
         Column("Value #D", "Temperature", unit="celsius", limits=((None, GREY), (75, AMBER), (85, RED)), width=105),
         Column("Value #E", "Power", unit="watt", decimals=0, width=70),
         Column("Value #F", "Processes", width=85),
-        Column(THROTTLED.field, "Held back by", pills=True, filterable=False, empty="nothing"),
+        Column(THROTTLED.field, "Throttle reason", pills=True, filterable=False, empty="nothing"),
     ]
     return table(
         "GPUs of its host, as the driver reads them",
-        "Utilisation, memory in use, temperature, power and what holds back the clocks, by NVML." + HELP,
+        "Utilization, memory in use, temperature, power and why it is throttled, by NVML." + HELP,
         [
             queries.HOST_GPU,
             queries.HOST_GPU_USED,

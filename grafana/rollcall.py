@@ -72,8 +72,8 @@ def _now() -> Line:
         Series("exporters down", queries.EXPORTERS_DOWN, RED, alarming=True),
         Series("sources down", queries.SOURCES_DOWN, RED, alarming=True),
         Series("collectors failing", queries.COLLECTORS_FAILING, RED, alarming=True),
-        Series("not on disk", queries.NOT_KEPT, RED, alarming=True),
-        Series("series left out", queries.DROPPED, AMBER, alarming=True),
+        Series("ledgers unavailable", queries.NOT_KEPT, RED, alarming=True),
+        Series("series dropped", queries.DROPPED, AMBER, alarming=True),
         Series("not understood", queries.DRIFT, AMBER, alarming=True),
     ]
     size = [
@@ -86,8 +86,8 @@ def _now() -> Line:
         stat(
             "Is Rollcall well?",
             "All of these are 0 where all is well: exporters that Prometheus cannot scrape, sources that cannot be "
-            "read, collectors of a host that fail, exporters whose memory is not on disk, so that a restart forgets "
-            "it, series left out over a limit, and what sources said in this time range that was not understood.",
+            "read, collectors of a host that fail, exporters whose ledger is not on disk, so that a restart forgets "
+            "it, series dropped over a limit, and what sources said in this time range that was not understood.",
             wrong,
             Size(13, 4),
         ),
@@ -112,17 +112,17 @@ def _exporters() -> Panel:
         Column("Value #D", "Scrape took", unit="s", width=95),
         Column("Value #E", "Series", unit="short", width=80),
         Column("Value #F", "Text", unit="bytes", width=90),
-        Column("Value #G", "Left out", limits=ODD, width=80),
+        Column("Value #G", "Dropped", limits=ODD, width=80),
         Column("Value #H", "CPU", unit="percentunit", gauge=True, top=1, decimals=1, width=150),
         Column("Value #I", "Memory", unit="bytes", width=95),
         Column("Value #J", "Files open", unit="percentunit", decimals=1, width=80),
-        Column("Value #K", "Memory on disk", badges=states.YES_IS_GOOD, width=90),
+        Column("Value #K", "Ledger available", badges=states.YES_IS_GOOD, width=125),
     ]
     return table(
         "Exporters",
         "Every Rollcall that was there at some time of this range. Text: what it exposes from sources, before "
-        "compression. CPU is of one core. Files open: of those it may open. Memory on disk: whether a restart forgets "
-        "states and counts.",
+        "compression. CPU is of one core. Files open: of those it may open. Dropped: series over a limit. Ledger "
+        "available: on disk, so that a restart forgets no states and counts.",
         [
             queries.ROW,
             queries.ROW_BUILD,
@@ -145,9 +145,9 @@ def _exporters() -> Panel:
 def _sources() -> Panel:
     columns = [
         Column("source", "Source"),
-        Column("Value #A", "State", badges=states.UP, width=80),
+        Column("Value #A", "Up", badges=states.UP, width=80),
         Column("kind", "Kind", width=140),
-        Column("Value #B", "Last read, ago", unit="s", limits=OLD, decimals=0, width=120),
+        Column("Value #B", "Last success, ago", unit="s", limits=OLD, decimals=0, width=120),
         Column("Value #C", "Read took", unit="s", width=100),
         Column("Value #D", "Reads that succeeded", unit="percentunit", gauge=True, top=1, colour=GREEN, width=180),
         Column(FAILED.field, "Failures in this range", pills=True, filterable=False, empty="none"),
@@ -156,7 +156,7 @@ def _sources() -> Panel:
     ]
     return table(
         "Sources",
-        "Consoles, stores and inventories that are read, those that are down first: how old the last good read is, how "
+        "Consoles, stores and inventories that are read, those that are down first: how old the last success is, how "
         "long the newest took, and of this time range the share of reads that succeeded, how others failed, and what "
         f"was not understood. {queries.MOST} sources at most.",
         [
@@ -214,7 +214,7 @@ def _reads() -> Line:
     results = [Series(result, queries.reads(result), colour) for result, colour in RESULTS.items()]
     return (
         time_series(
-            "Age of the last good read",
+            "Age of the last success",
             "The ten sources that were the longest without a good read. An age that climbs is a source that is down.",
             [Series("{{source}}", queries.OLDEST)],
             size,

@@ -8,7 +8,7 @@ from grafana.queries import rollcall as queries
 from grafana.states import AMBER, GREY
 
 NOTHING_EXPOSED = "no series come from sources"
-NOTHING_DROPPED = "nothing is left out"
+NOTHING_DROPPED = "nothing is dropped"
 NO_COLLECTOR = "no collector of a host runs"
 ODD = ((None, GREY), (1, AMBER))
 
@@ -37,9 +37,9 @@ def series() -> Panel:
 
 def left_out() -> Panel:
     """What limits leave out."""
-    columns = [Column("family", "Family"), Column("Value #A", "Left out", limits=ODD, width=120)]
+    columns = [Column("family", "Family"), Column("Value #A", "Dropped", limits=ODD, width=120)]
     return table(
-        "Series that are left out",
+        "Series that are dropped",
         "Series over a limit (at most so many), duplicates, and values that are no number, by family. Raise limits, or "
         "deny families that nobody looks at.",
         [queries.LEFT_OUT],
@@ -69,7 +69,7 @@ def collectors() -> Panel:
     """The collectors of each exporter."""
     columns = [
         Column("collector", "Collector"),
-        Column("Value #A", "State", badges=states.WORKS, width=100),
+        Column("Value #A", "Success", badges=states.SUCCESS, width=100),
         Column("Value #B", "Took", unit="s", width=110),
         Column("instance", "Exporter", width=220),
     ]

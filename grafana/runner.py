@@ -86,7 +86,7 @@ def _now() -> Line:
         stat("In this status", for_help, lasting, size, unit=DURATION, empty=none),
         stat("Why", why_help, why, Size(8, 4), words=True, empty=NO_RUNNER),
         stat("Last heartbeat", heartbeat_help, heartbeat, size, unit=DURATION, empty="no heartbeat"),
-        stat("Clock ahead", skew_help, skew, size, unit="s", decimals=None, empty="not said"),
+        stat("Clock skew", skew_help, skew, size, unit="s", decimals=None, empty="not said"),
     )
 
 
@@ -95,16 +95,16 @@ def _identity() -> Panel:
         Column("fleet", "Fleet", links=(OPEN_RUNNERS,), filterable=False, width=130),
         Column("worker", "Runner", filterable=False, width=190),
         Column("host", "Host", filterable=False, width=160),
-        Column("os", "System", filterable=False),
-        Column("reported", "Store says", badges=SAID, filterable=False, width=100),
-        Column("Value #D", "Missed", badges=states.YES_IS_BAD, filterable=False, width=80),
-        Column("rollout", "Holds rollout", filterable=False, width=170),
+        Column("os", "OS", filterable=False),
+        Column("reported", "Reported", badges=SAID, filterable=False, width=100),
+        Column("Value #D", "Missing", badges=states.YES_IS_BAD, filterable=False, width=80),
+        Column("rollout", "Rollout", filterable=False, width=170),
         Column("attempt", "Attempt", filterable=False, width=150),
         Column("Value #E", "Telemetry stale", badges=states.YES_IS_BAD, filterable=False, width=120),
     ]
     return table(
         "Who it is",
-        "Store says: what the store claims where that is not the status. Missed: unknown, and it should be working. "
+        "Reported: what the store claims where that is not the status. Missing: unknown, and it should be working. "
         "Telemetry stale: heartbeats are older than the heartbeat timeout, so nothing is known of the machine.",
         [queries.INFO, queries.REPORTED, queries.HOLDS, queries.MISSED, queries.TELEMETRY_STALE],
         columns,
@@ -118,7 +118,7 @@ def _identity() -> Panel:
 def _history() -> Panel:
     return state_timeline(
         "Status history",
-        "The effective status, what the store says, why the runner was unknown, and whether its heartbeats were fresh. "
+        "The effective status, what the store reported, why the runner was unknown, and how its telemetry was. "
         "Where the store goes on saying busy and the status is unknown, the runner fell silent with work in hand.",
         queries.HISTORY,
         "{{band}}",
@@ -131,18 +131,18 @@ def _history() -> Panel:
 
 def _odd() -> Panel:
     columns = [
-        Column("kind", "Inconsistency", filterable=False, width=150),
+        Column("kind", "Kind", filterable=False, width=150),
         Column("meaning", "Meaning", filterable=False),
         Column("fleet", "Fleet", filterable=False, width=90),
     ]
     return table(
-        "At odds",
+        "Inconsistencies",
         "What is inconsistent about this runner: what its store says of it, what rollouts say, and what it sends.",
         [queries.ODD],
         columns,
         Size(10, 5),
         sort=[("kind", False)],
-        empty="nothing is at odds",
+        empty="nothing is inconsistent",
         pages=False,
     )
 
@@ -215,8 +215,8 @@ def _ages() -> Panel:
         "still while it works. Lines that all climb are silence, and where they left the floor it began.",
         [
             Series("heartbeat", queries.since("heartbeat"), RED),
-            Series("asked for work", queries.since("dequeue"), BLUE),
-            Series("reported busy", queries.since("busy"), GREEN),
+            Series("dequeue", queries.since("dequeue"), BLUE),
+            Series("busy", queries.since("busy"), GREEN),
         ],
         Size(24, 8),
         unit="s",
@@ -275,7 +275,7 @@ def _gpus() -> Line:
         Series("GPU {{gpu}} total", queries.of_gpus("memory_total_bytes"), GREY),
     ]
     heat = [Series("GPU {{gpu}}", queries.of_gpus("temperature_celsius"))]
-    use_help = "Utilisation of each GPU of its machine, from 0 to 1."
+    use_help = "Utilization of each GPU of its machine, from 0 to 1."
     return (
         time_series("GPUs", use_help, use, size, unit="percentunit", top=1, smooth=True, empty=NO_GPU),
         time_series("GPU memory", "Memory of each GPU of its machine.", memory, size, unit="bytes", empty=NO_GPU),

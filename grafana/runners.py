@@ -25,8 +25,8 @@ from grafana.states import AMBER, BLUE, GREEN, GREY, RED, VIOLET, WORKER, WORKER
 
 NO_RUNNER = "no runner of these fleets has this status and name"
 MISSED = (
-    Badge("5", "missed", RED),
-    Badge("4", "not missed", GREY),
+    Badge("5", "missing", RED),
+    Badge("4", "not missing", GREY),
     *(Badge(str(number), "", "transparent") for number in (3, 2, 1)),
 )
 OPEN_RUNNER = links.runner_of_row(worker="Runner", fleet="Fleet")
@@ -35,7 +35,7 @@ COLUMNS = (
     Column("status", "Status", badges=states.by_word(WORKER), width=90),
     Column("Value #C", "For", unit=DURATION, width=85),
     Column("reason", "Reason", width=125),
-    Column("Value #A", "Missed", badges=MISSED, width=95),
+    Column("Value #A", "Missing", badges=MISSED, width=95),
     Column("rollout", "Rollout", width=145),
     Column("attempt", "Attempt", width=115),
     Column("Value #E", "Heartbeat", unit=DURATION, width=95),
@@ -76,7 +76,7 @@ def runners() -> Board:
 def _now() -> Line:
     status_help = "Runners by effective status; a silent one is unknown."
     silent_help = (
-        "Missed: unknown, and there is reason to think that it should be working. Left behind: a silent runner of a "
+        "Missing: unknown, and there is reason to think that it should be working. Left behind: a silent runner of a "
         "run that is over, which a store never deletes."
     )
     queue_help = (
@@ -92,7 +92,7 @@ def _now() -> Line:
         Series(status, shared.workers(status), state.colour, alarming=status == "unknown")
         for status, state in WORKER.items()
     ]
-    silent = [Series("missed", queries.MISSED, RED, alarming=True), Series("left behind", queries.LEFT, GREY)]
+    silent = [Series("missing", queries.MISSED, RED, alarming=True), Series("left behind", queries.LEFT, GREY)]
     queue = [
         Series("rollouts wait", queries.WAITING, VIOLET),
         Series("idle meanwhile", queries.IDLE_IN_VAIN, AMBER, alarming=True),

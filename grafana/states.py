@@ -41,7 +41,7 @@ LATENCY = {
     "unknown": State("#B877D9", 3),
     "not listed": State(GREY, 4),
 }
-"""How well a console knows a node: it measured a round trip time, it estimates one, it has the node from hearsay."""
+"""How well a console knows its latency to a node: it measured a round trip time, estimates one, or has hearsay only."""
 
 RELATION = {
     "hosted": State(GREEN, 1),
@@ -76,10 +76,10 @@ THROTTLE = {
     "display_clock_setting": State("#8AB8FF", 7),
     "sync_boost": State(GREY, 8),
 }
-"""Why a GPU's clocks are held back: heat, the board, power, then what somebody asked for. Being idle is no reason."""
+"""Why a GPU is throttled: heat, the board, power, then what somebody asked for. Being idle is no reason."""
 
 WAKEABLE = {"waking": State(AMBER, 1), "sleeping": State(GREY, 2)}
-WAKEABLE_SHOWN = WAKEABLE | {"unknown": State(RED, 3)}
+WAKEABLE_SHOWN = WAKEABLE | {"not understood": State(RED, 3)}
 """The same, and a word that Rollcall does not know."""
 
 SLEEPING = "#5B5B66"
@@ -97,11 +97,19 @@ ROLLOUT = {
 UP = (Badge("1", "up", GREEN), Badge("0", "down", RED))
 """Badges of a 0/1 metric that says whether something answers."""
 
-WORKS = (Badge("1", "works", GREEN), Badge("0", "fails", RED))
+SUCCESS = (Badge("1", "yes", GREEN), Badge("0", "no", RED))
 """Badges of a 0/1 metric that says whether something succeeded."""
 
 YES_IS_BAD = (Badge("0", "no", GREY), Badge("1", "yes", RED))
 YES_IS_GOOD = (Badge("1", "yes", GREEN), Badge("0", "no", RED))
+
+
+CLOSABLE = (
+    Badge("standby", "standby could", AMBER),
+    Badge("waking", "waking could", VIOLET),
+    Badge("nothing", "nothing could", RED),
+)
+"""Badges of what could close the gap of a model that is missed."""
 
 
 def by_word(states: Mapping[str, State]) -> tuple[Badge, ...]:

@@ -43,8 +43,8 @@ def _now() -> Line:
     nodes = [Series(state, shared.nodes(state), look.colour) for state, look in NODE.items()]
     doubtful = [
         Series("unconfirmed", queries.UNCONFIRMED, NODE_CONDITION["unconfirmed"].colour, alarming=True),
-        Series("ghosts", queries.GHOSTS, NODE_CONDITION["ghost"].colour, alarming=True),
-        Series("disputed", queries.DISAGREE, RED, alarming=True),
+        Series("ghost", queries.GHOSTS, NODE_CONDITION["ghost"].colour, alarming=True),
+        Series("disagree", queries.DISAGREE, RED, alarming=True),
     ]
     ledgers = [Series(state, shared.vram(state), NODE[state].colour) for state in ("serving", "loading", "standby")]
     return (
@@ -140,18 +140,18 @@ def _disagreement() -> Panel:
     columns = [
         Column("name", "Node", links=(links.node_of_row(node="Id", fleet="Fleet"),), width=150),
         Column("Value #A", "State", badges=states.by_number(NODE_CONDITION), width=100),
-        Column("reported", "Says itself", badges=states.by_word(NODE), width=100),
+        Column("reported", "Reported", badges=states.by_word(NODE), width=100),
         *seen,
-        Column("Value #F", "Disputed", limits=((None, GREY), (1, RED)), width=90),
-        Column("Value #G", "Expected", width=90),
+        Column("Value #F", "Disagree, real", limits=((None, GREY), (1, RED)), width=110),
+        Column("Value #G", "Disagree, expected", width=140),
         Column("fleet", "Fleet"),
         Column("node", "Id"),
     ]
     return table(
         "Where views disagree",
-        "Nodes that consoles see in different states, and how many see each. Disputed are two reads that cannot both "
-        "be right; expected differences come of mesh-llm's two rules for one state. Says itself: the node's own word "
-        "where Rollcall corrects it.",
+        "Nodes that consoles see in different states, and how many see each. Real: two reads that cannot both be "
+        "right; expected: it comes of mesh-llm's two rules for one state. Reported: the node's own word where Rollcall "
+        "overrides it.",
         [
             queries.ODD_ROW,
             *(queries.odd_views(state) for state in NODE),

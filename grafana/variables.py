@@ -65,7 +65,7 @@ NODE = Variable(
 )
 OBSERVER = Variable(
     "observer",
-    "Seen by",
+    "Observer",
     "The node through whose eyes the mesh is shown: one whose console is read. The one that sees most comes first.",
     "query_result(sort_desc("
     f"count by (fleet, node) (max by (fleet, node, peer) (rollcall_node_peer{{{FLEETS}}}))"

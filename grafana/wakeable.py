@@ -80,7 +80,7 @@ def _capacity() -> tuple[Panel, Panel]:
     )
     vram_help = "What sleeping and waking nodes would add, beside the VRAM budget of the confirmed nodes."
     return (
-        stat("Nodes", counts_help + NEVER_LIVE, counts, Size(5, 4)),
+        stat("Wakeable nodes", counts_help + NEVER_LIVE, counts, Size(5, 4)),
         stat("VRAM", vram_help, vram, Size(7, 4), unit="decbytes", decimals=None),
     )
 
@@ -100,7 +100,7 @@ def _gaps() -> Panel:
 
 def _nodes() -> Panel:
     columns = [
-        Column("logical_id", "Node", width=160),
+        Column("logical_id", "Logical id", width=160),
         Column("Value #A", "State", badges=states.by_number(WAKEABLE_SHOWN), width=95),
         Column("Value #B", "Since", unit="dateTimeFromNow", width=145),
         Column("Value #C", "Promised", unit="s", width=85),
@@ -110,7 +110,7 @@ def _nodes() -> Panel:
         Column("Value #G", "VRAM", unit="decbytes", gauge=True, colour=SLEEPING, width=140),
         Column(MODELS.field, "Would serve", pills=True, filterable=False),
         Column("provider", "Provider", width=115),
-        Column("inventory", "Listed by", width=120),
+        Column("inventory", "Inventory", width=120),
         Column("fleet", "Fleet", width=85, links=(links.fleet_of_row("the topology", links.TOPOLOGY, "Fleet"),)),
     ]
     return table(
@@ -139,12 +139,12 @@ def _nodes() -> Panel:
 def _providers() -> Panel:
     columns = [
         Column("provider", "Provider"),
-        Column("Value #B", "Asleep", width=70, empty="0"),
+        Column("Value #B", "Sleeping", width=85, empty="0"),
         Column("Value #C", "Waking", width=70, empty="0"),
-        Column("Value #D", "VRAM asleep", unit="decbytes", gauge=True, colour=SLEEPING, width=140),
+        Column("Value #D", "VRAM sleeping", unit="decbytes", gauge=True, colour=SLEEPING, width=140),
         Column("Value #E", "VRAM waking", unit="decbytes", width=80, empty="0"),
         Column("Value #F", "Promised", unit="s", width=85),
-        Column("Value #G", "Took", unit="s", width=75),
+        Column("Value #G", "Wake took", unit="s", width=95),
         Column("Value #H", "Wakes", width=70),
         Column("Value #I", "Success", unit="percentunit", gauge=True, top=1, colour=GREEN, decimals=0, width=120),
     ]

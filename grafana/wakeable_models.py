@@ -6,13 +6,11 @@ from grafana import links
 from grafana.panels import Column, Gather, Panel, Series, Size, table, time_series
 from grafana.queries import shared
 from grafana.queries import wakeable as queries
-from grafana.states import AMBER, GREEN, GREY, NODE, RED, SLEEPING, VIOLET, Badge
+from grafana.states import CLOSABLE, GREEN, GREY, NODE, SLEEPING, Badge
 
 GAPS = (
     Badge("served", "served", GREEN),
-    Badge("standby", "standby could", AMBER),
-    Badge("waking", "waking could", VIOLET),
-    Badge("nothing", "nothing could", RED),
+    *CLOSABLE,
     Badge("asleep", "not asked for", GREY),
 )
 STANDBY = (Badge("0", "no", GREY), Badge("1", "yes", GREEN))
@@ -27,7 +25,7 @@ def models() -> Panel:
         Column("Value #A", "Rank", hidden=True),
         Column("Value #B", "Serving", unit="decbytes", gauge=True, colour=NODE["serving"].colour, width=165),
         Column("Value #C", "Loading", unit="decbytes", gauge=True, colour=NODE["loading"].colour, width=165),
-        Column("Value #D", "On standby", unit="decbytes", gauge=True, colour=NODE["standby"].colour, width=165),
+        Column("Value #D", "Standby", unit="decbytes", gauge=True, colour=NODE["standby"].colour, width=165),
         Column("Value #E", "Wakeable", unit="decbytes", gauge=True, colour=SLEEPING, width=165),
         Column("Value #F", "Live nodes", width=80, empty="0"),
         Column("Value #G", "Could be woken", width=90, empty="0"),

@@ -186,7 +186,7 @@ PARTS = (
     ),
     Part(
         "Limits",
-        "What is over a limit is left out, the healthy first, and counted in `rollcall_series_dropped`.",
+        "What is over a limit is dropped, the healthy first, and counted in `rollcall_series_dropped`.",
         ("limits.",),
         LimitsConfig,
         (

@@ -30,7 +30,7 @@ COLOURS = {
 }
 """What is coloured, and how (SGR parameters of ECMA-48)."""
 
-HEADINGS = ("", "observer", "source", "age", "says", "flags", "shows", "by", "latency", "differs")
+HEADINGS = ("", "observer", "source", "age", "word", "flags", "state", "reason", "latency", "dissent")
 
 TRANSITIONS = CHANGED
 
@@ -86,18 +86,22 @@ def node_facts(said: NodeEvidence) -> Iterator[tuple[str, str]]:
     else:
         yield "state", said.state + since(said.since, said.at)
         yield "rule", f"{said.rule} ({said.reason})"
-        yield "overrides", "" if said.reported is None else f"the word {said.reported}"
+        yield "reported", "" if said.reported is None else f"{said.reported}, which the state overrides"
         yield "basis", f"{said.basis}: {said.basis_because}"
         yield "standing", f"{said.standing}: {said.standing_because}"
-        yield "no latency", "" if said.unmeasured_seconds is None else f"known for {span(said.unmeasured_seconds)}"
+        yield (
+            "latency",
+            "" if said.unmeasured_seconds is None else f"known to nobody for {span(said.unmeasured_seconds)}",
+        )
     yield "present", "not said: no memory of it" if said.present is None else "yes" if said.present else "no"
     if said.console is not None:
         answers = {True: ", which does not answer for it now", False: ", which answers", None: ""}
         yield "console", short(said.console) + answers[said.console_silent]
-    yield "role", short(" ".join(filter(None, [said.role, said.version])))
+    yield "role", short(said.role or "")
+    yield "version", short(said.version or "")
     counts = [f"{count} {state}" for state, count in said.views_by_state.items() if count]
-    differ = [(said.disagree_expected, "as expected"), (said.disagree_real, "really")]
-    counts += [f"differing {how}: {count}" for count, how in differ if count]
+    disagree = [("expected", said.disagree_expected), ("real", said.disagree_real)]
+    counts += [f"{count} disagree ({kind})" for kind, count in disagree if count]
     yield "views", ", ".join(counts)
     yield "judged", f"{span(said.judged_seconds_ago)} ago"
 
@@ -133,5 +137,5 @@ def _flags(view: ObservedView) -> str:
 
 
 def _latency(view: ObservedView) -> str:
-    measured = "" if view.rtt_seconds is None else f"{view.rtt_seconds * 1000:.1f}ms "
+    measured = "" if view.rtt_seconds is None else f"{view.rtt_seconds * 1000:.1f} ms "
     return measured + (view.latency or "")

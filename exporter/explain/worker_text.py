@@ -39,7 +39,7 @@ NAMES = {
     "heartbeat": "heartbeat",
     "dequeue": "dequeue",
     "busy": "busy",
-    "attempt_heartbeat": "its attempt's",
+    "attempt_heartbeat": "attempt heartbeat",
     "idle": "idle",
 }
 """What each sign is called."""
@@ -97,15 +97,15 @@ def worker_facts(said: WorkerEvidence) -> Iterator[tuple[str, str]]:
     else:
         yield "status", said.status + since(said.since, said.at)
         yield "rule", f"{said.rule} ({said.reason})"
-        yield "overrides", "" if said.reported is None else f"the store's word {said.reported}"
+        yield "reported", "" if said.reported is None else f"{said.reported}, which the status overrides"
     if said.word is not None:
         yield "silence", _silence(said)
         yield "store says", _claim(said)
         yield "telemetry", _telemetry(said)
-        yield "clock", _clock(said.clock_skew_seconds)
-        yield "system", short(said.os or "")
+        yield "clock skew", _clock(said.clock_skew_seconds)
+        yield "os", short(said.os or "")
     for each in said.inconsistencies:
-        yield "at odds", _at_odds(each)
+        yield "inconsistency", _at_odds(each)
     yield "present", "not said: no memory of it" if said.present is None else "yes" if said.present else "no"
     if said.source is not None:
         ago = "" if said.read_seconds_ago is None else f", read {short(span(said.read_seconds_ago))} ago"
@@ -125,7 +125,7 @@ def _silence(said: WorkerEvidence) -> str:
     limit = (
         ""
         if said.heartbeat_timeout_seconds is None
-        else f"; the limit is {short(span(said.heartbeat_timeout_seconds))}"
+        else f"; the heartbeat timeout is {short(span(said.heartbeat_timeout_seconds))}"
     )
     if said.silence_seconds is None:
         return f"no evidence of life at all{limit}"

@@ -83,6 +83,6 @@ GPUS = (
         "PCIe throughput of a GPU over the last 20 ms.",
     ),
     value("rollcall_gpu_ecc_errors_total", GpuEcc, "errors", "ECC errors of a GPU's memory over its life."),
-    value("rollcall_gpu_throttle_reason", GpuThrottle, "active", "1 while a reason holds back a GPU's clocks, else 0."),
+    value("rollcall_gpu_throttle_reason", GpuThrottle, "active", "1 while a reason throttles a GPU's clocks, else 0."),
     _gpu("processes", "Processes that use a GPU."),
 )

@@ -82,7 +82,7 @@ ITSELF = (
         "rollcall_series_dropped",
         FamilySeries,
         "dropped",
-        "Series of a family left out now: over a limit (at most so many), a duplicate, or a value that is no number.",
+        "Series of a family dropped now: over a limit (at most so many), a duplicate, or a value that is no number.",
     ),
     value(
         "rollcall_exposition_bytes",

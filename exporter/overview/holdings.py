@@ -59,7 +59,7 @@ def _of_node(tables: Sequence[Tables], fleet: str, node: str) -> Found:
     )
     yield "Stages", ("model", "layers"), ((guard(each.model), guard(each.layers)) for each in own(NodeStage))
     peers = ((guard(each.peer), each.latency, _milliseconds(each.rtt_seconds)) for each in own(PeerLink))
-    yield "Peers that it lists", ("peer", "latency", "round trip"), peers
+    yield "Peers", ("peer", "latency", "round trip"), peers
 
 
 def _of_worker(tables: Sequence[Tables], fleet: str, worker: str) -> Found:
@@ -103,7 +103,7 @@ def _size(number: float | None) -> str:
 
 
 def _percent(ratio: float | None) -> str:
-    return "" if ratio is None else f"{100 * ratio:.0f}%"
+    return "" if ratio is None else f"{100 * ratio:.0f} %"
 
 
 def _milliseconds(seconds: float | None) -> str:

@@ -31,6 +31,7 @@ from exporter.records import (
     WakeableNode,
     Worker,
     WorkerCount,
+    WorkerGpu,
     WorkerMemory,
 )
 from exporter.records.table import Tables
@@ -137,6 +138,7 @@ def _workers(tables: Tables) -> Iterable[WorkerRow]:
     memory = {(each.fleet, each.worker): each for each in _table(tables, WorkerMemory)}
     held = {(each.fleet, each.worker): each for each in _table(tables, Assignment)}
     odd = _by(_table(tables, Inconsistency), "fleet", "worker")
+    gpus = _by(_table(tables, WorkerGpu), "fleet", "worker")
     there = set()
     for worker in _table(tables, Worker):
         key = (worker.fleet, worker.worker)
@@ -155,12 +157,23 @@ def _workers(tables: Tables) -> Iterable[WorkerRow]:
             cpu_usage_ratio=worker.cpu_usage_ratio,
             memory_used_bytes=worker.memory_used_bytes,
             memory_total_bytes=worker.memory_total_bytes,
+            **_gpus(gpus.get(key, ())),
             inconsistencies=tuple(each.kind for each in odd.get(key, ())),
             since=None if remembered is None else remembered.since,
         )
     for key, left in memory.items():
         if left.present == 0 and key not in there:
             yield WorkerRow(fleet=guard(left.fleet), worker=guard(left.worker), status=GONE)
+
+
+def _gpus(gpus: Sequence[WorkerGpu]) -> dict[str, float]:
+    """What a worker's row says of its GPUs, by field: nothing of what none of them says."""
+    shares = [each.utilization_ratio for each in gpus if each.utilization_ratio is not None]
+    said = {"gpu_utilization_ratio": sum(shares) / len(shares)} if shares else {}
+    for field in ("memory_used_bytes", "memory_total_bytes"):
+        sizes = [size for each in gpus if (size := getattr(each, field)) is not None]
+        said |= {f"gpu_{field}": sum(sizes)} if sizes else {}
+    return said
 
 
 def _wakeable(tables: Tables) -> Iterable[WakeableRow]:

@@ -77,7 +77,10 @@ class NodeRow(Row, frozen=True, kw_only=True):
 
 
 class WorkerRow(Row, frozen=True, kw_only=True):
-    """A worker: its status, `gone` where it left a moment ago, and what it holds; times are on its store's clock."""
+    """A worker: its status, `gone` where it left a moment ago, and what it holds; times are on its store's clock.
+
+    Of several GPUs the utilization is the average, and the memory the sum of those that say it.
+    """
 
     STATE: ClassVar[str] = "status"
     SEARCHED: ClassVar[tuple[str, ...]] = ("fleet", "worker", "host", "reason", "rollout", "attempt")
@@ -92,6 +95,9 @@ class WorkerRow(Row, frozen=True, kw_only=True):
     cpu_usage_ratio: float | None = None
     memory_used_bytes: float | None = None
     memory_total_bytes: float | None = None
+    gpu_utilization_ratio: float | None = None
+    gpu_memory_used_bytes: float | None = None
+    gpu_memory_total_bytes: float | None = None
     inconsistencies: tuple[str, ...] = ()
     since: float | None = None
 
@@ -147,7 +153,7 @@ class SourceRow(Row, frozen=True, kw_only=True):
 
 
 class Overview(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything at `at`, in Unix seconds; `shown` and `of` count rows by table, after and before the limit."""
+    """Everything at `at`, in Unix seconds; `of` counts the rows of each table before the limit."""
 
     at: float
     version: str

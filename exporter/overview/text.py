@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 from exporter.explain.terminal import PLAIN, Paint, moment, printable, short, span, table
-from exporter.overview.rows import TABLES, FleetRow, NodeRow, Overview, SourceRow, WakeableRow, WorkerRow
+from exporter.overview.rows import TABLES, FleetRow, NodeRow, Overview, SourceRow, WakeableRow
 
 COLOURS = {
     "serving": "32",
@@ -79,8 +79,10 @@ def ago(at: float | None, now: float) -> str:
 
 
 def lasting(seconds: float | None) -> str:
-    """A length of time; nothing where it is not said."""
-    return "" if seconds is None else span(seconds)
+    """A length of time, in milliseconds where it is short; nothing where it is not said."""
+    if seconds is None:
+        return ""
+    return f"{1000 * seconds:.0f} ms" if 0 < seconds < 1 else span(seconds)
 
 
 def size(number: float | None) -> str:
@@ -104,16 +106,12 @@ def _said(field: str) -> Callable[[Any, float], str]:
 
 
 def _standing(row: NodeRow, _: float) -> str:
-    differ = f"{row.disagree} differ" if row.disagree else ""
-    return ", ".join(filter(None, (differ, short(row.standing or "") if row.standing != "confirmed" else "")))
+    disagree = f"{row.disagree} disagree" if row.disagree else ""
+    return ", ".join(filter(None, (disagree, short(row.standing or "") if row.standing != "confirmed" else "")))
 
 
-def _why(row: WorkerRow, _: float) -> str:
-    return ", ".join(short(word) for word in (row.reason, *row.inconsistencies) if word)
-
-
-def _memory(row: WorkerRow, _: float) -> str:
-    used, total = row.memory_used_bytes, row.memory_total_bytes
+def _used(used: float | None, total: float | None) -> str:
+    """Memory in use, as a share of what there is where that is said."""
     return share(used / total) if used is not None and total else size(used)
 
 
@@ -150,16 +148,19 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
         FLEET,
         ("status", _said("status")),
         FOR,
-        ("why", _why),
+        ("reason", _said("reason")),
+        ("inconsistencies", lambda row, _: ", ".join(map(short, row.inconsistencies))),
         ("host", _said("host")),
         ("heartbeat", lambda row, now: ago(row.last_heartbeat, now)),
         ("rollout", _said("rollout")),
         ("attempt", _said("attempt")),
         ("cpu", lambda row, _: share(row.cpu_usage_ratio)),
-        ("memory", _memory),
+        ("memory", lambda row, _: _used(row.memory_used_bytes, row.memory_total_bytes)),
+        ("gpu", lambda row, _: share(row.gpu_utilization_ratio)),
+        ("gpu memory", lambda row, _: _used(row.gpu_memory_used_bytes, row.gpu_memory_total_bytes)),
     ),
     "wakeable": (
-        ("capacity", _said("logical_id")),
+        ("logical id", _said("logical_id")),
         FLEET,
         ("state", _asleep),
         FOR,
@@ -167,16 +168,16 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
         MODELS,
         VRAM,
         ("promised", lambda row, _: lasting(row.wake_eta_seconds)),
-        ("took", lambda row, _: lasting(row.wake_duration_seconds)),
+        ("wake took", lambda row, _: lasting(row.wake_duration_seconds)),
         ("becomes", _said("becomes")),
     ),
     "sources": (
         ("source", _said("source")),
         FLEET,
         ("kind", _said("kind")),
-        ("last read", _read),
-        ("success", lambda row, now: ago(row.last_success, now)),
-        ("took", lambda row, _: lasting(row.read_duration_seconds)),
+        ("result", _read),
+        ("last success", lambda row, now: ago(row.last_success, now)),
+        ("read took", lambda row, _: lasting(row.read_duration_seconds)),
         ("not understood", lambda row, _: _few(row.drift)),
     ),
 }

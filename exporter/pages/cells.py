@@ -7,24 +7,16 @@ from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from exporter.explain.terminal import moment, span
-from exporter.overview import NodeRow, SourceRow, WakeableRow, WorkerRow
-from exporter.state.words import REASONS as RULES
+from exporter.overview import NodeRow, SourceRow, WakeableRow, WorkerRow, text
+from exporter.state.consistency import MEANINGS
+from exporter.state.words import REASONS as NODE_RULES
+from exporter.state.worker_words import REASONS as WORKER_RULES
 
 NOTHING = "–"
 """What is shown where nothing is said."""
 
 SHOWN = 3
 """Models that a cell names; the others are counted."""
-
-MEANING = {
-    "silent": "no sign of life for longer than heartbeat_timeout",
-    "heartbeat_only": "alive, but never asked for work",
-    "attempt_timeout": "alive, but the store gave up on its attempt",
-    "attempt_unresponsive": "alive, but the store gave up on its attempt",
-    "attempt_flagged": "alive, but the store gave up on its attempt",
-    "unrecognised": "the store said something that is no status",
-}
-"""Why a worker is unknown, in words."""
 
 
 class Cell(NamedTuple):
@@ -39,11 +31,15 @@ class Cell(NamedTuple):
 
 
 class Column(NamedTuple):
-    """A column: its heading, the field that it is sorted by, and how a row's cell is made at a time."""
+    """A column: its heading, the field that it is sorted by, and how a row's cell is made at a time.
+
+    One that is not shown `always` is there where a row says something.
+    """
 
     title: str
     field: str
     cell: Callable[[Any, float], Cell]
+    always: bool = True
 
 
 def ago(at: float | None, now: float) -> Cell:
@@ -55,21 +51,17 @@ def ago(at: float | None, now: float) -> Cell:
 
 def lasting(seconds: float | None) -> Cell:
     """A length of time; milliseconds where it is short."""
-    if seconds is None:
-        return Cell(NOTHING)
-    return Cell(f"{1000 * seconds:.0f} ms" if 0 < seconds < 1 else span(seconds), number=True)
+    return Cell(NOTHING) if seconds is None else Cell(text.lasting(seconds), number=True)
 
 
 def size(number: float | None) -> Cell:
     """Bytes, in units of 10^9 as mesh-llm counts memory."""
-    if number is None:
-        return Cell(NOTHING)
-    return Cell(f"{number / 1e9:.1f} GB" if number < 1e11 else f"{number / 1e9:.0f} GB", number=True)
+    return Cell(NOTHING) if number is None else Cell(text.size(number), number=True)
 
 
 def share(ratio: float | None, detail: str = "") -> Cell:
     """A ratio as per cent."""
-    return Cell(NOTHING) if ratio is None else Cell(f"{100 * ratio:.0f} %", number=True, title=detail)
+    return Cell(NOTHING) if ratio is None else Cell(text.share(ratio), number=True, title=detail)
 
 
 def few(names: tuple[str, ...]) -> Cell:
@@ -98,14 +90,16 @@ def _state(row: NodeRow, _: float) -> Cell:
 
 
 def _rule(row: NodeRow, _: float) -> Cell:
-    reported = f"overrides the word {row.reported}" if row.reported else ""
-    return Cell(row.reason or NOTHING, title=RULES.get(row.reason or "", ""), below=reported)
+    reported = f"reported {row.reported}" if row.reported else ""
+    return Cell(row.reason or NOTHING, title=NODE_RULES.get(row.reason or "", ""), below=reported)
 
 
 def _standing(row: NodeRow, _: float) -> Cell:
     badge = row.standing if row.standing in ("unconfirmed", "ghost") else ""
-    differ = f", {row.disagree} differ" if row.disagree else ""
-    return Cell((row.standing or NOTHING) + differ, badge=badge or "", title=f"basis: {row.basis}" if row.basis else "")
+    disagree = f", {row.disagree} disagree" if row.disagree else ""
+    return Cell(
+        (row.standing or NOTHING) + disagree, badge=badge or "", title=f"basis: {row.basis}" if row.basis else ""
+    )
 
 
 def _status(row: WorkerRow, _: float) -> Cell:
@@ -113,26 +107,26 @@ def _status(row: WorkerRow, _: float) -> Cell:
     return Cell(row.status, badge=row.status, title=reported)
 
 
-def _why(row: WorkerRow, _: float) -> Cell:
-    kinds = ", ".join(row.inconsistencies)
-    text = ", ".join(filter(None, (row.reason if row.status == "unknown" else "", kinds)))
-    return _said(text, MEANING.get(row.reason or "", ""))
+def _reason(row: WorkerRow, _: float) -> Cell:
+    meanings = [WORKER_RULES.get(row.reason or ""), *map(MEANINGS.get, row.inconsistencies)]
+    return Cell(row.reason or NOTHING, title="\n".join(filter(None, meanings)), below="\n".join(row.inconsistencies))
 
 
 def _holds(row: WorkerRow, _: float) -> Cell:
     return Cell(row.rollout or NOTHING, title=f"attempt {row.attempt}" if row.attempt else "")
 
 
-def _memory(row: WorkerRow, _: float) -> Cell:
-    used, total = row.memory_used_bytes, row.memory_total_bytes
+def _used(used: float | None, total: float | None) -> Cell:
+    """Memory in use, as a share of what there is where that is said."""
     if used is None or not total:
         return size(used)
     return share(used / total, f"{size(used).text} of {size(total).text}")
 
 
 def _asleep(row: WakeableRow, _: float) -> Cell:
-    late = row.rank == 0
-    return Cell(row.state or "not said", badge="overdue" if late else row.state, title="later than promised" * late)
+    if row.rank == 0:
+        return Cell(f"{row.state}, overdue", badge="overdue", title="later than promised")
+    return Cell(row.state or "not understood", badge=row.state)
 
 
 def _read(row: SourceRow, _: float) -> Cell:
@@ -149,7 +143,7 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
         Column("Node", "hostname", _node),
         Column("State", "state", _state),
         SINCE,
-        Column("Why", "reason", _rule),
+        Column("Reason", "reason", _rule),
         FLEET,
         Column("Standing", "standing", _standing),
         Column("Role", "role", lambda row, _: _said(row.role)),
@@ -161,16 +155,23 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
         Column("Worker", "worker", lambda row, _: _linked("workers", row.fleet, row.worker, row.worker)),
         Column("Status", "status", _status),
         SINCE,
-        Column("Why", "reason", _why),
+        Column("Reason", "reason", _reason),
         FLEET,
-        Column("Holds", "rollout", _holds),
+        Column("Rollout", "rollout", _holds),
         Column("Heartbeat", "last_heartbeat", lambda row, now: ago(row.last_heartbeat, now)),
         Column("CPU", "cpu_usage_ratio", lambda row, _: share(row.cpu_usage_ratio)),
-        Column("Memory", "memory_used_bytes", _memory),
+        Column("Memory", "memory_used_bytes", lambda row, _: _used(row.memory_used_bytes, row.memory_total_bytes)),
+        Column("GPU", "gpu_utilization_ratio", lambda row, _: share(row.gpu_utilization_ratio), always=False),
+        Column(
+            "GPU memory",
+            "gpu_memory_used_bytes",
+            lambda row, _: _used(row.gpu_memory_used_bytes, row.gpu_memory_total_bytes),
+            always=False,
+        ),
         Column("Host", "host", lambda row, _: _said(row.host)),
     ),
     "wakeable": (
-        Column("Capacity", "logical_id", lambda row, _: Cell(row.logical_id)),
+        Column("Logical id", "logical_id", lambda row, _: Cell(row.logical_id)),
         Column("State", "state", _asleep),
         SINCE,
         FLEET,
@@ -178,16 +179,16 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
         MODELS,
         VRAM,
         Column("Promised", "wake_eta_seconds", lambda row, _: lasting(row.wake_eta_seconds)),
-        Column("Took", "wake_duration_seconds", lambda row, _: lasting(row.wake_duration_seconds)),
+        Column("Wake took", "wake_duration_seconds", lambda row, _: lasting(row.wake_duration_seconds)),
         Column("Becomes", "becomes", lambda row, _: _said(row.becomes)),
     ),
     "sources": (
         Column("Source", "source", lambda row, _: Cell(row.source)),
-        Column("Last read", "result", _read),
+        Column("Result", "result", _read),
         Column("Last success", "last_success", lambda row, now: ago(row.last_success, now)),
         FLEET,
         Column("Kind", "kind", lambda row, _: Cell(row.kind)),
-        Column("Took", "read_duration_seconds", lambda row, _: lasting(row.read_duration_seconds)),
+        Column("Read took", "read_duration_seconds", lambda row, _: lasting(row.read_duration_seconds)),
         Column("Not understood", "drift", lambda row, _: few(row.drift)),
     ),
 }

@@ -13,8 +13,8 @@ from exporter.pages.cells import NOTHING, share, size
 from exporter.records.evidence import NodeEvidence
 from exporter.records.worker_evidence import WorkerEvidence
 
-VIEWS = "Views: * is the one that stands; a stale one does not count"
-SIGNS = "Evidence: * is the newest sign of life; ages are on the store's clock"
+VIEWS = "Views: * is the view that stands; a stale one does not count"
+SIGNS = "Evidence: * is the newest evidence of life; ages are those at the read, on the store's clock"
 
 
 def of_node(told: NodeEvidence, overview: Overview) -> dict[str, Any]:

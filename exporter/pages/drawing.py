@@ -59,7 +59,7 @@ class Drawing(NamedTuple):
     def label(self) -> str:
         """What there is to see, for who does not."""
         states = [f"{name} is {state}" for name, state in ((dot.title, dot.state) for dot in self.dots)]
-        return f"Mesh {self.fleet}: {len(self.dots)} nodes, {len(self.lines)} links. {', '.join(states)}"
+        return f"Mesh {self.fleet}: {len(self.dots)} nodes, {len(self.lines)} lines between peers. {', '.join(states)}"
 
 
 def drawn(fleet: str, rows: Sequence[NodeRow]) -> Drawing | None:

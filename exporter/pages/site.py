@@ -53,6 +53,8 @@ TYPES = {"css": b"text/css; charset=utf-8", "js": b"text/javascript; charset=utf
 
 Headers = Sequence[tuple[bytes, bytes]]
 Page = tuple[int, Headers, bytes]
+Table = tuple[str, Sequence[str], Sequence[Sequence[str]]]
+"""A title, headings and rows."""
 
 
 class Shape(NamedTuple):
@@ -141,6 +143,7 @@ class Site:
         told: Any = msgspec.json.decode(body, type=shape.explained)
         shown = shape.shown(told, self._overview())
         shown["tables"] += map(_held, self._holdings(kind, told.fleet, shown["known"]))
+        shown["tables"] = [_filled(*table) for table in shown["tables"]]
         return self._html(200, "detail.html", kind=kind, fleet=told.fleet, at=told.at, **shown)
 
     @staticmethod
@@ -175,6 +178,12 @@ class Site:
         return 200, ((b"content-type", kind), (b"cache-control", b"max-age=3600"), *SAFE), body
 
 
-def _held(held: Holding) -> tuple[str, Sequence[str], Sequence[Sequence[str]]]:
+def _filled(title: str, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    """A table without the columns that are empty in all rows, but for the first."""
+    kept = [at for at in range(len(headings)) if at == 0 or not rows or any(row[at] for row in rows)]
+    return title, [headings[at] for at in kept], [[row[at] for at in kept] for row in rows]
+
+
+def _held(held: Holding) -> Table:
     left = f": {len(held.rows)} of {held.of} shown" if len(held.rows) < held.of else ""
     return held.title + left, held.headings, held.rows

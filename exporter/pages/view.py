@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from exporter.overview import Choice, FleetRow, Overview
 from exporter.overview.rows import GONE, TABLES
-from exporter.pages.cells import COLUMNS, FLEET, Cell, Column
+from exporter.pages.cells import COLUMNS, FLEET, NOTHING, Cell, Column
 from exporter.pages.drawing import Drawing, drawn
 
 DRAWN = 3
@@ -81,7 +81,7 @@ def told(fleets: Sequence[FleetRow]) -> str:
     parts = [f"{serving} of {nodes} nodes serve"] if nodes else []
     parts += [f"{unknown} of {workers} workers are unknown"] if workers else []
     parts += [f"{asleep} could be woken"] if asleep else []
-    parts += [f"{down} of {sum(row.sources for row in fleets)} sources cannot be read"] if down else []
+    parts += [f"{down} of {sum(row.sources for row in fleets)} sources are down"] if down else []
     return "; ".join(parts) + "." if parts else ""
 
 
@@ -102,8 +102,10 @@ def _section(name: str, shown: Overview, choice: Choice, *, several: bool) -> Se
     rows = getattr(shown, name)
     page, of = choice.page.get(name, 1), shown.of.get(name, 0)
     first = (page - 1) * choice.limit + 1
-    cells = [[column.cell(row, shown.at) for column in columns] for row in rows]
-    numbers = [any(row[place].number for row in cells) for place in range(len(columns))]
+    made = [[column.cell(row, shown.at) for row in rows] for column in columns]
+    kept = [at for at, column in enumerate(columns) if column.always or any(cell.text != NOTHING for cell in made[at])]
+    columns, numbers = [columns[at] for at in kept], [any(cell.number for cell in made[at]) for at in kept]
+    cells = [[made[at][row] for at in kept] for row in range(len(rows))]
     return Section(
         name=name,
         title=title,

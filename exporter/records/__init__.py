@@ -21,6 +21,7 @@ from exporter.records.machine import (
     HostTemperature,
 )
 from exporter.records.memory import (
+    ABSENCES,
     LedgerStatus,
     NodeMemory,
     NodeTransitions,
@@ -29,7 +30,11 @@ from exporter.records.memory import (
     WorkerTransitions,
 )
 from exporter.records.mesh import (
+    BASES,
+    DISAGREEMENTS,
+    LATENCIES,
     NODE_STATES,
+    RELATIONS,
     STANDINGS,
     Node,
     NodeCount,
@@ -67,6 +72,7 @@ from exporter.records.wakeable import (
 from exporter.records.worker import (
     INCONSISTENCIES,
     ROLLOUT_STATUSES,
+    UNKNOWN_REASONS,
     WORKER_STATUSES,
     Assignment,
     Attempt,
@@ -81,11 +87,17 @@ from exporter.records.worker import (
 )
 
 __all__ = [
+    "ABSENCES",
+    "BASES",
+    "DISAGREEMENTS",
     "INCONSISTENCIES",
+    "LATENCIES",
     "NODE_STATES",
     "READ_RESULTS",
+    "RELATIONS",
     "ROLLOUT_STATUSES",
     "STANDINGS",
+    "UNKNOWN_REASONS",
     "WAKEABLE_STATES",
     "WAKE_RESULTS",
     "WORKER_STATUSES",

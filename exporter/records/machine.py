@@ -120,7 +120,7 @@ class GpuEcc(Record, frozen=True, gc=False):
 
 
 class GpuThrottle(Record, frozen=True, gc=False):
-    """Whether a reason holds back a GPU's clocks now; every reason known to NVML has a row."""
+    """Whether a reason throttles a GPU's clocks now; every reason known to NVML has a row."""
 
     KEY = ("gpu", "uuid", "reason")
     gpu: str

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from exporter.records.table import Record
 
+ABSENCES = ("gone", "unlisted", "forgotten", "stale")
+"""What is said in the place of a state or status: it left a moment ago; its store does not list it; it was silent
+for so long that it is dropped; no fresh read tells of it."""
+
 
 class NodeMemory(Record, frozen=True, gc=False):
     """A node that is there (`present` 1), or that was until a moment ago (0; the rest is then None).

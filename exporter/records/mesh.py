@@ -6,6 +6,13 @@ from exporter.records.table import Record
 
 NODE_STATES = ("client", "standby", "loading", "serving")
 STANDINGS = ("confirmed", "unconfirmed", "ghost")
+BASES = ("self", "quorum", "single")
+LATENCIES = ("direct", "estimated", "unknown")
+"""How a node knows its latency to a peer, as mesh-llm says it."""
+
+RELATIONS = ("available", "requested", "serving", "hosted")
+DISAGREEMENTS = ("expected", "real")
+"""How a view may disagree with a node's state: as two rules for one thing do, or otherwise, for two reads."""
 
 
 class NodeView(Record, frozen=True, gc=False, kw_only=True):
@@ -98,7 +105,7 @@ class NodeViews(Record, frozen=True, gc=False, kw_only=True):
 
 
 class NodeModel(Record, frozen=True, gc=False):
-    """A model that a node has to do with; `relation` is available, requested, serving or hosted."""
+    """A model that a node has to do with; `relation` is one of `RELATIONS`."""
 
     KEY = ("fleet", "node", "model", "relation")
     fleet: str
@@ -121,7 +128,7 @@ class NodeGpu(Record, frozen=True, gc=False):
 
 
 class PeerLink(Record, frozen=True, gc=False):
-    """An edge of the mesh: `node` lists `peer`; `latency` is direct, estimated or unknown."""
+    """An edge of the mesh: `node` lists `peer`; `latency` is one of `LATENCIES`."""
 
     KEY = ("fleet", "node", "peer")
     fleet: str

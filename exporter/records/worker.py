@@ -6,6 +6,16 @@ from exporter.records.table import Record
 
 WORKER_STATUSES = ("idle", "busy", "unknown")
 ROLLOUT_STATUSES = ("queuing", "preparing", "running", "failed", "succeeded", "cancelled", "requeuing")
+UNKNOWN_REASONS = (
+    "silent",
+    "attempt_timeout",
+    "attempt_unresponsive",
+    "attempt_flagged",
+    "heartbeat_only",
+    "unrecognised",
+)
+"""Why a worker may be unknown; `exporter.state.worker` says when each is so."""
+
 INCONSISTENCIES = (
     "held_by_gone",
     "held_by_unknown",
@@ -15,7 +25,7 @@ INCONSISTENCIES = (
     "busy_unassigned",
     "attempt_stalled",
 )
-"""What can be at odds about a worker, the worst first; `exporter.state.consistency` says when each is so."""
+"""What can be inconsistent about a worker, the worst first; `exporter.state.consistency` says when each is so."""
 
 
 class WorkerReport(Record, frozen=True, gc=False):
@@ -126,7 +136,7 @@ class Assignment(Record, frozen=True, gc=False):
 
 
 class Inconsistency(Record, frozen=True, gc=False):
-    """What is at odds about a worker: one of `INCONSISTENCIES`; the rollout and attempt are those that show it."""
+    """What is inconsistent about a worker: one of `INCONSISTENCIES`; the rollout and attempt are those that show it."""
 
     KEY = ("fleet", "worker", "kind")
     fleet: str

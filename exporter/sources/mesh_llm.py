@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import msgspec
 
 from exporter.endpoint import Endpoint
-from exporter.records import NodeGpu, NodeModel, NodeView, PeerLink, WakeableModel, WakeableNode
+from exporter.records import LATENCIES, NodeGpu, NodeModel, NodeView, PeerLink, WakeableModel, WakeableNode
 from exporter.records.reading import MeshReading, Sighting
 from exporter.sources.connect import Resolve
 from exporter.sources.decode import Count, Name, envelope, in_time, items, placed, sound
@@ -22,7 +22,6 @@ from exporter.sources.source import Deadline, Pace
 NO_MODEL = ("", "(standby)", "(client)")
 """Display names that mesh-llm shows where there is no model."""
 
-LATENCIES = ("direct", "estimated", "unknown")
 UNRECOGNISED = "unrecognised"
 """What a view holds of a latency's source that is none of them: it says nothing against the node."""
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 REASONS = {
-    "reported": "the store's word stands: the newest evidence of life is no older than the limit",
-    "silent": "the newest evidence of life is older than the limit",
+    "reported": "the store's word stands: the newest evidence of life is no older than the heartbeat timeout",
+    "silent": "the newest evidence of life is older than the heartbeat timeout",
     "unrecognised": "the store said a word that is no status",
     "heartbeat_only": "the store knows heartbeats only: a worker that never asked for work, or a store that was "
     "restarted under it",

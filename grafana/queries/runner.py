@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from exporter.records import UNKNOWN_REASONS
+from exporter.state.consistency import MEANINGS as KINDS
+from exporter.state.worker_words import REASONS
 from grafana.queries.shared import ZERO, worded
 from grafana.states import TELEMETRY, UNKNOWN_REASON, WORKER, numbered
 from grafana.variables import FLEETS
@@ -14,29 +17,8 @@ HELD = 100
 
 BY = ("fleet", "worker")
 
-MEANINGS = {
-    "silent": "no sign of life for longer than the heartbeat timeout",
-    "attempt_timeout": "alive, but its store gave up on its attempt, which took too long",
-    "attempt_unresponsive": "alive, but its store gave up on its attempt, which sent nothing for too long",
-    "attempt_flagged": "alive, but its store gave up on its attempt",
-    "heartbeat_only": "alive, but never asked for work: it is new, or its store was restarted",
-    "unrecognised": "its store says a word that is no status",
-}
-KINDS = {
-    "held_by_gone": "it is not listed, and a rollout is said to be its",
-    "held_by_unknown": "it is unknown, and a rollout is said to be its",
-    "held_by_idle": "it is idle, and a rollout is said to be its",
-    "shared_attempt": "another worker holds the same attempt",
-    "shared_id": "heartbeats under its name come from two hosts, or two clocks",
-    "busy_unassigned": "it is busy and holds no attempt",
-    "attempt_stalled": "heartbeats come, but its attempt sends no spans any more",
-}
-EVENTS = {
-    "heartbeat": "last heartbeat",
-    "dequeue": "last asked for work",
-    "busy": "last reported busy",
-    "idle": "last became idle",
-}
+MEANINGS = {reason: REASONS[reason] for reason in UNKNOWN_REASONS}
+EVENTS = ("heartbeat", "dequeue", "busy", "idle")
 
 
 def _one(expr: str, *labels: str) -> str:
@@ -100,7 +82,7 @@ _SAID = (
 )
 _REASON = numbered(UNKNOWN_REASON, "rollcall_worker_unknown_reason", "reason", BY, THIS)
 _TELEMETRY = f"{TELEMETRY_STALE} + {TELEMETRY['fresh'].number}"
-_BANDS = {"status": CONDITION, "store says": _SAID, "why unknown": _REASON, "heartbeats": _TELEMETRY}
+_BANDS = {"status": CONDITION, "reported": _SAID, "unknown reason": _REASON, "telemetry": _TELEMETRY}
 HISTORY = " or ".join(
     f'label_replace(label_replace({expr}, "band", "{name}", "", ""), "at", "{at}", "", "")'
     for at, (name, expr) in enumerate(_BANDS.items())
@@ -121,8 +103,8 @@ HELD_STATUS = f"{HELD_NOW} * on (fleet, worker) group_left () {CONDITION}"
 
 # Evidence
 _AT = " or ".join(
-    f'label_replace({of(f"rollcall_worker_last_{event}_timestamp_seconds")}, "event", "{text}", "", "")'
-    for event, text in EVENTS.items()
+    f'label_replace({of(f"rollcall_worker_last_{event}_timestamp_seconds")}, "event", "{event}", "", "")'
+    for event in EVENTS
 )
 EVIDENCE_AT = f"1000 * ({_AT})"
 EVIDENCE_AGE = f"clamp_min(time() - ({_AT}), 0)"

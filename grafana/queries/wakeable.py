@@ -86,7 +86,7 @@ SUCCESS = f"{_ended('sum', _LIVE)} / ({_ended('sum')} > 0)"
 _SHOWN = f"max by (fleet, logical_id) ({_INFO})"
 STATE = _of(
     f"{numbered(WAKEABLE, 'rollcall_wakeable_state', 'state', ('fleet', 'logical_id'), FLEETS)}"
-    f" or {WAKEABLE_SHOWN['unknown'].number} * {_SHOWN}"
+    f" or {WAKEABLE_SHOWN['not understood'].number} * {_SHOWN}"
 )
 ROW = f"bottomk({MOST}, {STATE})"
 

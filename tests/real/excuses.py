@@ -23,7 +23,7 @@ EVERYWHERE = (
     Excuse("*: annotation Workers are back", "nobody comes back while the fleet is watched"),
     Excuse("rollcall-hosts: Hottest: B", "a virtual machine has no sensor"),
     Excuse("rollcall-hosts: Sensors*", "a virtual machine has no sensor"),
-    Excuse("rollcall-self: Series that are left out: A", "a small fleet is within all limits"),
+    Excuse("rollcall-self: Series that are dropped: A", "a small fleet is within all limits"),
     Excuse("rollcall-self: Sources: F", "the fleet is understood"),
     Excuse("rollcall-self: What was not understood: A", "the fleet is understood"),
 )
@@ -44,7 +44,7 @@ OF_A_STORE = (
     Excuse("rollcall-fleet: Fleets: [B-FK-M]", "a store has no nodes, and no mesh's models"),
     Excuse("rollcall-fleet: Models nobody serves*", "a store serves no models"),
     Excuse("rollcall-fleet: annotation Nodes are lost", "no node is known to a store"),
-    Excuse("rollcall-runner: Clock ahead*", "its runners send the same time again and again, which tells of no clock"),
+    Excuse("rollcall-runner: Clock skew*", "its runners send the same time again and again, which tells of no clock"),
     Excuse("rollcall-self: Sources: E", "the store is read without a failure"),
     Excuse("rollcall-self: Sources that were down*", "the store is up all the time"),
 )

@@ -2,79 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import pty
 import shlex
 import signal
 import sys
-from collections.abc import Iterator, Sequence
 
 import pytest
 
-from tests.real.agents import AGENT, ROOT
-from tests.real.process import program, wait_until
+from tests.real.agents import AGENT
+from tests.real.process import program
+from tests.real.terminal import terminal
 
 AWAY = ["--registry", "http://127.0.0.1:9", "--log.level", "error"]
 INTERRUPT, STOP, QUIT, END = b"\x03", b"\x1a", b"\x1c", b"\x04"
-
-
-class Terminal:
-    """A terminal whose session a program leads."""
-
-    def __init__(self, command: Sequence[str]) -> None:
-        pid, self._master = pty.fork()
-        if pid == 0:
-            os.chdir(ROOT)
-            os.execve(command[0], list(command), {"PATH": os.environ["PATH"], "PS1": "prompt> "})
-        os.set_blocking(self._master, False)
-        self.pid = pid
-        self.status: int | None = None
-        self._shown = b""
-
-    def type(self, keys: bytes) -> None:
-        """Press keys."""
-        os.write(self._master, keys)
-
-    def shows(self, text: str, times: int = 1) -> str:
-        """Wait until it shows a text so often; gives everything shown so far."""
-        wait_until(lambda: self._look().count(text) >= times, f"{text!r} at the terminal, which shows {self._shown!r}")
-        return self._look()
-
-    def end(self) -> int:
-        """Wait for the program's end; gives its exit status."""
-        return wait_until(self._ended, f"an end of the program, which shows {self._shown!r}") - 1
-
-    def close(self) -> None:
-        """Hang up, and end the program for certain."""
-        os.close(self._master)
-        if self.status is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self.pid, signal.SIGKILL)
-            os.waitpid(self.pid, 0)
-
-    def _look(self) -> str:
-        # EIO is how Linux tells the end of the other side.
-        with contextlib.suppress(BlockingIOError, OSError):
-            self._shown += os.read(self._master, 65536)
-        return self._shown.decode(errors="replace")
-
-    def _ended(self) -> int | None:
-        self._look()
-        pid, status = os.waitpid(self.pid, os.WNOHANG)
-        if pid == 0:
-            return None
-        self.status = os.waitstatus_to_exitcode(status)
-        return self.status + 1
-
-
-@contextlib.contextmanager
-def terminal(*command: str) -> Iterator[Terminal]:
-    started = Terminal(command)
-    try:
-        yield started
-    finally:
-        started.close()
 
 
 TELLS = """

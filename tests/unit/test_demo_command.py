@@ -18,7 +18,7 @@ PATIENCE = 60.0
 
 @pytest.fixture
 def process() -> Iterator[subprocess.Popen[str]]:
-    arguments = [*COMMAND, "--workers", "5", "--consoles", "2", "--host", "0.0.0.0"]
+    arguments = [*COMMAND, "--workers", "5", "--consoles", "2", "--split", "2", "--host", "0.0.0.0"]
     with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as running:
         yield running
         running.kill()
@@ -46,6 +46,7 @@ def test_it_prints_a_configuration_answers_and_stops(process: subprocess.Popen[s
     ("flag", "value", "status", "message"),
     [
         ("--nodes", "0", 2, "rollcall: nodes: expected at least 1, got 0\n"),
+        ("--split", "1", 2, "rollcall: split: expected 0 or at least 2, got 1\n"),
         ("--speed", "nan", 2, "rollcall: speed: expected 0.01 to 100, got nan\n"),
         ("--store-version", "2", 2, "rollcall: store_version: expected 0.3 or 1, got '2'\n"),
     ],

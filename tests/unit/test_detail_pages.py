@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import msgspec
 
 from exporter.explain.lookup import answered
@@ -13,6 +15,7 @@ from exporter.records.evidence import NodeEvidence
 from exporter.records.table import Tables
 from exporter.records.transition import Transition
 from tests.unit.asgi import ask
+from tests.unit.test_pages import VIEW
 
 NODE = NodeEvidence(fleet="eu", node="n1", at=1000.0, judged_seconds_ago=0.0, state="serving", transitions_since=5.0)
 
@@ -28,6 +31,13 @@ def test_a_node_has_its_last_changes_of_state() -> None:
     assert "<td>1970-01-01 00:01:00 UTC</td><td>loading</td><td>serving</td>" in page(changed)
     assert "Changes of state" in page(NODE)
     assert "<td>loading</td>" not in page(NODE)
+
+
+def test_a_column_that_nobody_has_anything_for_is_left_out() -> None:
+    headings = ["observer", "source", "age", "word", "flags", "state", "reason"]
+    for view, more in ((VIEW, []), (msgspec.structs.replace(VIEW, dissent="real"), ["dissent"])):
+        said = page(msgspec.structs.replace(NODE, views=(VIEW, view)))
+        assert re.findall(r'<th scope="col">(\w+)', said) == headings + more
 
 
 EVIL = "<i>m</i>"
@@ -63,21 +73,21 @@ SHOWN: dict[str, Tables] = {
 
 def test_what_a_node_has() -> None:
     held = {each.title: each for each in Holdings(lambda: SHOWN)("nodes", "eu", "n1")}
-    assert {title: each.rows for title, each in held.items() if title != "Peers that it lists"} == {
+    assert {title: each.rows for title, each in held.items() if title != "Peers"} == {
         "Models": ((EVIL, "hosted, serving"),),
         "GPUs": (("0", "H100", "80.0 GB"),),
         "Slots": (("m", "4", "0"),),
         "Stages": (("m", "0..16"),),
     }
-    peers = held["Peers that it lists"]
+    peers = held["Peers"]
     assert (peers.rows[0], len(peers.rows), peers.of) == (("p0", "direct", "2.1 ms"), MOST, MOST + 1)
     assert Holdings(lambda: SHOWN)("nodes", "eu", "n3") == []
 
 
 def test_what_a_worker_has() -> None:
     machine, gpus = Holdings(lambda: SHOWN)("workers", "training", "w")
-    assert machine.rows == (("CPU", "0%", ""), ("memory", "3.0 GB", "64.0 GB"), ("network sent", "5.0 MB", ""))
-    assert gpus.rows == (("0", "97%", "70.0 GB", "800 GB", "61 °C"),)
+    assert machine.rows == (("CPU", "0 %", ""), ("memory", "3.0 GB", "64.0 GB"), ("network sent", "5.0 MB", ""))
+    assert gpus.rows == (("0", "97 %", "70.0 GB", "800 GB", "61 °C"),)
     assert [each.title for each in Holdings(lambda: SHOWN)("workers", "training", "v")] == ["GPUs"]
 
 

@@ -85,18 +85,19 @@ TEXT = """\
 
 state      loading since 2023-11-14 22:13:20 UTC, for 2h5m
 rule       models are assigned (assigned_not_ready)
-overrides  the word standby
+reported   standby, which the state overrides
 basis      self: its own report
 standing   unconfirmed: because
 present    yes
 console    gpu-07:3131, which answers
-role       Host 0.66.0
-views      1 loading, 1 serving, differing really: 1
+role       Host
+version    0.66.0
+views      1 loading, 1 serving, 1 disagree (real)
 judged     0.5s ago
 
-   observer  source       age    says     flags                                    shows    by                  latency       differs
+   observer  source       age    word     flags                                    state    reason              latency        dissent
 *  itself    gpu-07:3131  1.2s   standby  is_host, serving_models, not llama_ready  loading  assigned_not_ready
-   6898      gpu-01:3131  1m15s  no word  role Host, serving_models, hosted_models  serving  has_models          2.1ms direct  real
+   6898      gpu-01:3131  1m15s  no word  role Host, serving_models, hosted_models  serving  has_models          2.1 ms direct  real
 
 * the view that stands; a stale one does not count"""  # noqa: E501
 
@@ -105,7 +106,7 @@ def test_the_whole_text() -> None:
     got = explanation(NodeEvidence(**NODE)).splitlines()
     assert [" ".join(line.split()) for line in got] == [" ".join(line.split()) for line in TEXT.splitlines()]
     head, *rows = [line for line in got if "gpu-0" in line[8:] or line.startswith("   observer")][-3:]
-    for heading in ("source", "age", "says", "flags", "shows", "by"):
+    for heading in ("source", "age", "word", "flags", "state", "reason"):
         assert all(row[head.index(heading) - 2 : head.index(heading)].strip() == "" for row in rows)
         assert all(row[head.index(heading)] != " " for row in rows)
 
@@ -123,10 +124,10 @@ CHANGED = {"transitions_since": 1.0, "transitions": (Transition(5.0, "serving", 
         (GONE, "57a1 of fleet eu: stale"),
         (GONE, "why      no fresh view lists it"),
         (GONE, "present  not said: no memory of it"),
-        ({**NODE, "since": 1e300}, "state      loading"),
-        ({**NODE, "since": None}, "state      loading"),
-        ({**NODE, "console_silent": True}, "console    gpu-07:3131, which does not answer for it now"),
-        ({**NODE, "unmeasured_seconds": 130.0}, "no latency  known for 2m10s"),
+        ({**NODE, "since": 1e300}, "state     loading"),
+        ({**NODE, "since": None}, "state     loading"),
+        ({**NODE, "console_silent": True}, "console   gpu-07:3131, which does not answer for it now"),
+        ({**NODE, "unmeasured_seconds": 130.0}, "latency   known to nobody for 2m10s"),
         ({**NODE, "views": (ObservedView(**{**OWN, "fresh": False, "age_seconds": None}),)}, "stale"),
         ({**NODE, "views": (ObservedView(**{**OWN, "drift": True}),)}, "assigned_not_ready (drift)"),
         ({**GONE, "transitions_since": 0.0}, "changes of state known since 1970-01-01 00:00:00 UTC, for 0.0s:\nnone"),

@@ -60,23 +60,23 @@ SAID: dict[str, Any] = {
 TEXT = """\
 Worker-0 (node-a) of fleet training: unknown
 
-status      unknown since 2023-11-14 22:13:20 UTC, for 2h5m
-rule        too old (silent)
-overrides   the store's word busy
-silence     1m15s, of which 12s do not count: nobody heard; the limit is 45s
-store says  busy, rollout ro-1, attempt at-1 (running)
-telemetry   stale: its heartbeats stopped
-clock       7.2s behind its store's
-system      Linux
-at odds     held_by_unknown: it holds a rollout (ro-1, at-1)
-at odds     shared_id: x
-present     yes
-source      trainer:4747, read 1.5s ago
+status         unknown since 2023-11-14 22:13:20 UTC, for 2h5m
+rule           too old (silent)
+reported       busy, which the status overrides
+silence        1m15s, of which 12s do not count: nobody heard; the heartbeat timeout is 45s
+store says     busy, rollout ro-1, attempt at-1 (running)
+telemetry      stale: its heartbeats stopped
+clock skew     7.2s behind its store's
+os             Linux
+inconsistency  held_by_unknown: it holds a rollout (ro-1, at-1)
+inconsistency  shared_id: x
+present        yes
+source         trainer:4747, read 1.5s ago
 
-   evidence       at                       age
-*  heartbeat      2023-11-15 00:17:35 UTC  1m15s
-   its attempt's  never
-   idle           2023-11-15 00:18:46 UTC  3.2s   does not count
+   evidence           at                       age
+*  heartbeat          2023-11-15 00:17:35 UTC  1m15s
+   attempt heartbeat  never
+   idle               2023-11-15 00:18:46 UTC  3.2s   does not count
 
 * the newest evidence of life; ages are those at the read, on the store's clock
 
@@ -98,21 +98,24 @@ LINES: dict[str, tuple[dict[str, Any], str]] = {
         "its store does not list it, and it was there until a moment",
     ),
     "unlisted": ({**BARE, "fresh": True}, "w of fleet f: unlisted"),
-    "stale": ({**SAID, "status": None, "fresh": False}, "why         its store has not been read lately"),
+    "stale": ({**SAID, "status": None, "fresh": False}, "why            its store has not been read lately"),
     "forgotten": (
         {**SAID, "status": None, "forgotten": True},
-        "why         too old (silent), and for so long that it is dropped",
+        "why            too old (silent), and for so long that it is dropped",
     ),
     "no memory": (BARE, "present  not said: no memory of it"),
-    "no evidence": ({**SAID, "silence_seconds": None}, "silence     no evidence of life at all; the limit is 45s"),
+    "no evidence": (
+        {**SAID, "silence_seconds": None},
+        "silence        no evidence of life at all; the heartbeat timeout is 45s",
+    ),
     "no assignment": ({**SAID, "rollout": None, "attempt": None, "attempt_status": None}, "busy, no assignment"),
     "taken away": (
         {**SAID, "rollout": None, "attempt": None, "attempt_status": "timeout"},
         "busy, no assignment (timeout)",
     ),
-    "ahead": ({**SAID, "clock_skew_seconds": 7.25}, "clock       7.2s ahead of its store's"),
-    "fresh": ({**SAID, "telemetry_stale": False}, "telemetry   fresh"),
-    "never": ({**SAID, "telemetry_stale": None}, "telemetry   it never sent a heartbeat"),
+    "ahead": ({**SAID, "clock_skew_seconds": 7.25}, "clock skew     7.2s ahead of its store's"),
+    "fresh": ({**SAID, "telemetry_stale": False}, "telemetry      fresh"),
+    "never": ({**SAID, "telemetry_stale": None}, "telemetry      it never sent a heartbeat"),
     "no change": ({**SAID, "transitions": ()}, "UTC, for 1d1h:\nnone"),
     "no calendar has it": ({**SAID, "signs": (sign("busy", 1e300),)}, "busy      ?"),
 }

@@ -174,14 +174,16 @@ def test_colours_mean_the_same_everywhere() -> None:
 
 @EACH_PANEL
 def test_a_word_of_a_state_has_its_colour_in_every_panel(panel: dict[str, Any]) -> None:
-    known = {word: {state.colour} for word, state in (states.NODE | states.WORKER | states.WAKEABLE).items()}
-    for mapping in _mappings(panel):
+    kinds = (states.NODE, states.WORKER, states.WAKEABLE, states.RELATION, states.LATENCY)
+    words = {word for kind in kinds for word in kind}
+    known = {word: {kind[word].colour for kind in kinds if word in kind} for word in words}
+    for mapping in mappings(panel):
         for result in mapping["options"].values():
             assert result["text"] or result["color"] == "transparent", "a badge without a text is a colour only"
             assert result["color"] in known.get(result["text"], {result["color"]}), result
 
 
-def _mappings(panel: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def mappings(panel: dict[str, Any]) -> Iterator[dict[str, Any]]:
     config = panel["fieldConfig"]
     properties = chain.from_iterable(override["properties"] for override in config["overrides"])
     listed = [prop["value"] for prop in properties if prop["id"] == "mappings"]

@@ -26,6 +26,7 @@ from exporter.records import (
     WakeableNode,
     Worker,
     WorkerCount,
+    WorkerGpu,
     WorkerMemory,
 )
 from exporter.records.table import Tables
@@ -69,6 +70,11 @@ EU: Tables = {
         worker("w-2", "idle", host="box"),
         worker("w-1", "busy", last_heartbeat=NOW - 3),
         worker("w-3", "unknown", "silent", reported="busy"),
+    ),
+    WorkerGpu: (
+        WorkerGpu("eu", "w-1", "0", 0.5, 30e9, 80e9, None),
+        WorkerGpu("eu", "w-1", "1", 1.0, 10e9, None, None),
+        WorkerGpu("eu", "w-2", "0", None, None, 24e9, 40.0),
     ),
     WorkerMemory: (WorkerMemory("eu", "w-3", 1, NOW - 600), WorkerMemory("eu", "w-9", 0)),
     Assignment: (Assignment("eu", "w-3", "ro-1", "at-1", "unknown"),),
@@ -136,6 +142,14 @@ def test_a_row_has_what_the_tables_have() -> None:
     (fleet,) = shown.fleets
     assert (fleet.nodes, fleet.workers) == ({"serving": 1}, {"unknown": 1, "idle": 2, "busy": 1})
     assert (fleet.sources, fleet.sources_down) == (2, 2)
+
+
+def test_a_worker_has_the_average_use_and_the_whole_memory_of_its_gpus() -> None:
+    fields = ("gpu_utilization_ratio", "gpu_memory_used_bytes", "gpu_memory_total_bytes")
+    said = {row.worker: tuple(getattr(row, field) for field in fields) for row in everything().workers}
+    assert said["w-1"] == (0.75, 40e9, 80e9)
+    assert said["w-2"] == (None, None, 24e9)
+    assert said["w-10"] == (None, None, None)
 
 
 @pytest.mark.parametrize(

@@ -147,11 +147,11 @@ def test_every_page_is_sound_and_leads_nowhere_else(path: str) -> None:
 
 def test_the_page_says_what_matters_first() -> None:
     text = get("/").body.decode()
-    assert "2 of 2 nodes serve; 1 of 1 workers are unknown; 1 could be woken; 1 of 1 sources cannot be read." in text
+    assert "2 of 2 nodes serve; 1 of 1 workers are unknown; 1 could be woken; 1 of 1 sources are down." in text
     rows = re.findall(r'<th scope=row>(?:<span.*?</span>|<a href="[^"]+">)?([^<]*)', text)
     assert rows[:3] == ["b", "a", "&#34;&gt;&lt;script&gt;alert(1)&lt;/script&gt;"]
-    assert 'title="no sign of life for longer than heartbeat_timeout">silent' in text
-    assert '<span class="badge overdue">waking</span>' in text
+    assert 'title="the newest evidence of life is older than the heartbeat timeout">silent' in text
+    assert '<span class="badge overdue">waking, overdue</span>' in text
     assert "m, n, o +1" in text
 
 

@@ -62,9 +62,9 @@ def test_a_node_has_its_models_and_links_beside_its_explanation() -> None:
     said = NodeEvidence(fleet="eu", node="a", at=NOW, judged_seconds_ago=1, hostname="alpha", state="serving")
     told = facts(page("nodes", said))
     assert (told["models"], told["VRAM"]) == ("qwen, gemma", "24.0 GB")
-    assert told["links"] == '<a href="/nodes/b%2F2?fleet=eu">beta</a>'
+    assert told["peers"] == '<a href="/nodes/b%2F2?fleet=eu">beta</a>'
     stranger = facts(page("nodes", NodeEvidence(fleet="eu", node="z", at=NOW, judged_seconds_ago=1, state="serving")))
-    assert stranger.keys().isdisjoint({"models", "VRAM", "links"})
+    assert stranger.keys().isdisjoint({"models", "VRAM", "peers"})
 
 
 @pytest.mark.parametrize(("present", "word"), [(False, "gone"), (True, "stale"), (None, "stale")])
@@ -90,9 +90,23 @@ def test_a_worker_has_its_last_change_first() -> None:
     assert '<span class="badge forgotten">forgotten</span>' in lost
 
 
+def test_a_column_of_what_few_have_is_there_where_somebody_has_it() -> None:
+    def headings(*rows: WorkerRow) -> list[str]:
+        shown = Overview(at=NOW, version="1", workers=rows, of={"workers": len(rows)})
+        return re.findall(r'id="workers-by-\d+">([^<]*)', ask(Site(lambda: shown, {}), "/").body.decode())
+
+    plain = WorkerRow(fleet="eu", worker="w", status="idle")
+    busy = WorkerRow(fleet="eu", worker="v", status="busy", gpu_utilization_ratio=0.9, gpu_memory_used_bytes=1e9)
+    odd = WorkerRow(fleet="eu", worker="u", status="busy", inconsistencies=("shared_id",))
+    assert set(headings(plain, busy)) - set(headings(plain)) == {"GPU", "GPU memory"}
+    text = ask(Site(lambda: Overview(at=NOW, version="1", workers=(odd, busy)), {}), "/").body.decode()
+    assert 'title="heartbeats under this id come from several hosts, or clocks, by turns">–<small>shared_id<' in text
+    assert re.search(r'<td class="number">90 %</td>\s*<td class="number">1.0 GB</td>', text)
+
+
 def test_a_table_says_which_rule_gave_a_state_and_which_word_it_overrides() -> None:
     text = ask(Site(overview, {}), "/?q=alpha").body.decode()
-    assert ">stage_ready<small>overrides the word standby</small>" in text
+    assert ">stage_ready<small>reported standby</small>" in text
     assert 'title="it holds a ready stage of a split model: what would be standby is serving"' in text
     assert '<tr data-key="/nodes/a?fleet=eu">' in text
 

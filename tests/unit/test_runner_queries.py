@@ -104,7 +104,7 @@ CASES = [
     pytest.param(
         SILENT,
         f"count by (why) ({runner.WHY})",
-        [('{why="no sign of life for longer than the heartbeat timeout"}', 1)],
+        [('{why="the newest evidence of life is older than the heartbeat timeout"}', 1)],
         id="why it is unknown, in words",
     ),
     pytest.param(
@@ -118,9 +118,9 @@ CASES = [
         f"max by ({LABELS}) ({runner.HISTORY})",
         [
             (f'{{{W},at="0",band="status"}}', 3),
-            (f'{{{W},at="1",band="store says"}}', 1),
-            (f'{{{W},at="2",band="why unknown"}}', 11),
-            (f'{{{W},at="3",band="heartbeats"}}', 22),
+            (f'{{{W},at="1",band="reported"}}', 1),
+            (f'{{{W},at="2",band="unknown reason"}}', 11),
+            (f'{{{W},at="3",band="telemetry"}}', 22),
         ],
         id="the four bands of a silent worker",
     ),

@@ -58,6 +58,9 @@ SAID = Overview(
             cpu_usage_ratio=0.066,
             memory_used_bytes=4e9,
             memory_total_bytes=8e9,
+            gpu_utilization_ratio=0.914,
+            gpu_memory_used_bytes=60e9,
+            gpu_memory_total_bytes=80e9,
         ),
     ),
     wakeable=(
@@ -81,21 +84,21 @@ eu     2 serving                       2, 1 down
 local             0        1 sleeping  1
 
 Nodes: 2
-node    id            fleet  state    for   standing               models   vram
+node    id            fleet  state    for   standing                 models   vram
 left                  eu     gone
-gpu-07  57a157a157a1  eu     serving  1h1m  2 differ, unconfirmed  a, b +1  172 GB
+gpu-07  57a157a157a1  eu     serving  1h1m  2 disagree, unconfirmed  a, b +1  172 GB
 
 Workers: 1 of 700 are shown
-worker  fleet  status   why                      heartbeat  rollout  cpu  memory
-w-1     local  unknown  silent, held_by_unknown  59s        ro-1     7 %  50 %
+worker  fleet  status   reason  inconsistencies  heartbeat  rollout  cpu  memory  gpu   gpu memory
+w-1     local  unknown  silent  held_by_unknown  59s        ro-1     7 %  50 %    91 %  75 %
 
 Wakeable capacity: 2
-capacity  fleet  state            vram    promised  took
-rack-1    local  waking, overdue          1m        1m30s
-rack-2    local  not understood   0.0 GB
+logical id  fleet  state            vram    promised  wake took
+rack-1      local  waking, overdue          1m        1m30s
+rack-2      local  not understood   0.0 GB
 
 Sources: 3
-source    fleet  kind      last read      success
+source    fleet  kind      result         last success
 a:3131    eu     mesh-llm  refused, down
 b:3131    eu     mesh-llm  not read yet
 registry  local  registry  ok             1.0s"""
