@@ -68,17 +68,15 @@ def judge_workers(
         elif not was.plain:
             consistency.take(report, attempt, was.worker)
     workers = tuple([each.worker for each in judged if each.worker is not None])
-    before = recent.tables
-    assignments = tuple([each.assignment for each in judged if each.assignment is not None])
-    apart = (recent.apart and before.get(Assignment) == assignments) or held_apart(assignments)
-    if not apart:
+    held, before = tuple([each.assignment for each in judged if each.assignment is not None]), recent.tables
+    if not (apart := (recent.apart and before.get(Assignment) == held) or held_apart(held)):
         consistency.compare(judged)
-    inconsistencies, recent = consistency.judged(workers)
+    found, recent = consistency.judged(workers)
     tables: Tables = {
         Worker: workers,
         WorkerGpu: _measured(reading.gpus, workers),
-        Assignment: assignments,
-        Inconsistency: inconsistencies,
+        Assignment: held,
+        Inconsistency: found,
         Store: (reading.store,),
         RolloutCount: reading.rollouts,
         RolloutsFinished: reading.finished,
