@@ -32,7 +32,7 @@ def commands(document: str) -> Iterator[str]:
         if block["kind"] in ("sh", "bash", "shell", "console"):
             yield from _commands(lines)
     bare = _BLOCK.sub("", text)
-    yield from (" ".join(each.split()) for each in re.findall(r"`(make [^`…\[]+)`", bare))
+    yield from (" ".join(each.split()) for each in re.findall(r"`(make\s[^`…\[]+)`", bare))
 
 
 def _commands(lines: list[str]) -> Iterator[str]:

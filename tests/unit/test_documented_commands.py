@@ -46,7 +46,8 @@ END
 key: value  # no command
 ```
 
-As `make five` and `make …` say, and `six` does not.
+As `make
+five` and `make …` say, and `six` does not.
 """
 
 
