@@ -6,13 +6,19 @@ TOOLS := .cache/tools
 # What is installed is what a lock names, and pip checks that it has the lock's hash.
 INSTALL = -m pip install -qq --disable-pip-version-check --require-hashes
 ITSELF = -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation --editable .
+PREFIX ?= /opt/rollcall
 COMPILE := $(TOOLS)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras \
 	--custom-compile-command 'make lock' $(ARGS)
 
-.PHONY: run demo stack test again test-full lint format generate reliability fuzz bench soak lock audit sbom clean
+.PHONY: run install demo stack test again test-full lint format generate reliability fuzz bench soak first-hour lock audit sbom clean
 
 run: $(VENV)/run  ## Serve metrics of this machine, and of a mesh or store on it
 	$(BIN)/rollcall serve $(ARGS)
+
+install:  ## Rollcall in an environment of its own, PREFIX=/opt/rollcall, by its locks, and nothing of the checkout
+	PYTHON="$(PYTHON)" sh tests/set_up.sh venv $(PREFIX)
+	$(PREFIX)/bin/python $(INSTALL) --requirement requirements/build.lock --requirement requirements/run.lock
+	$(PREFIX)/bin/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation .
 
 demo: $(VENV)/run  ## A simulated fleet, and an exporter that polls it
 	$(BIN)/python -m exporter.demo $(ARGS)
@@ -44,6 +50,7 @@ lint: $(VENV)/test  ## Formatter, linter, types, stale generated files
 	$(BIN)/python -m exporter.rules.manifests --check
 	$(BIN)/python -m tests.promises --check
 	$(BIN)/python -m tests.soak.document --check
+	$(BIN)/python -m tests.first_hour.document --check
 	$(BIN)/python -m tests.bench.scaling --check
 
 format: $(VENV)/test
@@ -59,6 +66,7 @@ generate: $(VENV)/test  ## Files that are made from code
 	$(BIN)/python -m tests.bench.scaling
 	$(BIN)/python -m tests.promises
 	$(BIN)/python -m tests.soak.document
+	$(BIN)/python -m tests.first_hour.document
 
 reliability: $(VENV)/test tests/.set-up  ## Every promise put to the test again, and what was measured, in docs/RELIABILITY.md
 	$(BIN)/python -m pytest tests -m promise --ignore=tests/fuzz --record=docs/reliability.json $(ARGS)
@@ -78,6 +86,9 @@ bench: $(VENV)/test tests/.set-up  ## CPU, memory and latency up to 100,000 work
 soak: $(VENV)/test tests/.set-up  ## Half an hour of faults between two Prometheuses (ARGS="--minutes 1"), in docs/RELIABILITY.md
 	$(BIN)/python -m tests.soak --json docs/soak.json $(ARGS)
 	$(BIN)/python -m tests.soak.document
+
+first-hour: $(VENV)/test  ## docs/FIRST_HOUR.md as it stands, timed, in a bare Debian; as root, with Debian's debootstrap
+	$(BIN)/python -m tests.first_hour
 
 lock: $(TOOLS)/.set-up  ## Locks of pyproject.toml's dependencies; what is locked stays (ARGS=--upgrade: the newest)
 	$(COMPILE) --group build --output-file requirements/build.lock >/dev/null

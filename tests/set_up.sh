@@ -1,7 +1,8 @@
 #!/bin/sh
 # Sets up what the tests run against. Installs from Debian where it may, and says what is missing where it may not.
 #   set_up.sh venv DIR        a virtual environment in DIR
-#   set_up.sh components DIR  Prometheus, Alertmanager, VictoriaMetrics, Chromium, a C compiler, systemd's checks of units;
+#   set_up.sh components DIR  Prometheus, Alertmanager, VictoriaMetrics, Chromium, a C compiler, systemd's checks of units,
+#                             curl and ip, with which the commands of the documentation are run;
 #                             a LightningStore in DIR/lightning; Node in DIR/node, what drives Chromium in DIR/browser;
 #                             and in DIR/newest Prometheus, promtool and amtool of Debian's newest release that they run
 #                             on, not installed
@@ -74,6 +75,8 @@ components() {
     command -v chromium >/dev/null || wanted="$wanted chromium"
     command -v cc >/dev/null || wanted="$wanted gcc libc6-dev"
     command -v openssl >/dev/null || wanted="$wanted openssl"
+    command -v curl >/dev/null || wanted="$wanted curl"
+    command -v ip >/dev/null || wanted="$wanted iproute2"
     command -v systemd-analyze >/dev/null || wanted="$wanted systemd"
     if [ -n "$wanted" ]; then
         # shellcheck disable=SC2086

@@ -68,6 +68,6 @@ EXAMPLES = [
 @pytest.mark.parametrize(("document", "line"), EXAMPLES, ids=[line for _, line in EXAMPLES])
 def test_examples_of_all_documents_are_command_lines(document: str, line: str) -> None:
     words = shlex.split(line, comments=True)[1:]
-    end = next((place for place, word in enumerate(words) if word in (">", "|", "&", ">>", "&&", ";")), len(words))
+    end = next((place for place, word in enumerate(words) if re.match(r"[012]?>|[|&;]", word)), len(words))
     own, _ = _divided(words[:end])
     assert callable(_parser().parse_args(own).run), document
