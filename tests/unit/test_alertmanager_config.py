@@ -79,12 +79,13 @@ MESH = ANY | {"no exporter of the mesh", "mesh down", "mesh stale"}
 NODE = MESH | {"node gone"}
 SHARD = {"shard missing"}
 WAKE = MESH | {"no exporter of the inventory", "inventory down", "inventory stale"}
-GPU = ANY | {"GPU missing"}
+EXPORTER = {f"no exporter of the {source}" for source in ("store", "registry", "mesh", "inventory")}
+HOST = ANY | EXPORTER | {"exporter down"}
+GPU = HOST | {"GPU missing"}
 
 MUTED_BY = {
     "RollcallDown": {"no exporter"},
-    "RollcallExporterDown": ANY
-    | {f"no exporter of the {source}" for source in ("store", "registry", "mesh", "inventory")},
+    "RollcallExporterDown": ANY | EXPORTER,
     "RollcallShardMissing": ANY | {f"no exporter of the {source}" for source in ("store", "mesh", "inventory")},
     "RollcallSourceDown": SOURCE,
     "RollcallConsoleDown": MESH,
@@ -123,13 +124,13 @@ MUTED_BY = {
     "RollcallWakeOverdue": WAKE,
     "RollcallWakeFailing": MESH,
     "RollcallWakeableExhausted": WAKE | SHARD,
-    "RollcallHostDiskFilling": ANY | {"disk full"},
-    "RollcallHostDiskFull": ANY,
-    "RollcallHostMemoryLow": ANY,
-    "RollcallGpuMissing": ANY,
+    "RollcallHostDiskFilling": HOST | {"disk full"},
+    "RollcallHostDiskFull": HOST,
+    "RollcallHostMemoryLow": HOST,
+    "RollcallGpuMissing": HOST,
     "RollcallGpuHot": GPU,
     "RollcallGpuThrottled": GPU,
-    "RollcallGpuEccErrors": GPU,
+    "RollcallGpuEccErrors": ANY | {"GPU missing"},
     "RollcallGpuMemoryFull": GPU,
 }
 """Which of them mute it. An alert that nobody decided on is not in it, and fails the test below."""
