@@ -97,6 +97,9 @@ ROLLOUT = {
 UP = (Badge("1", "up", GREEN), Badge("0", "down", RED))
 """Badges of a 0/1 metric that says whether something answers."""
 
+SOURCE = (*UP, Badge("0.5", "asleep", GREY))
+"""The same of a source, which may be down because its host sleeps."""
+
 WORKS = (Badge("1", "works", GREEN), Badge("0", "fails", RED))
 """Badges of a 0/1 metric that says whether something succeeded."""
 

@@ -34,6 +34,12 @@ TWO_SOURCES: list[Sample] = [
     (f'rollcall_source_read_duration_seconds{{{CONSOLE},instance="a"}}', 3),
     (f'rollcall_source_read_duration_seconds{{{CONSOLE},instance="b"}}', 0.5),
 ]
+SLEEPING_CONSOLE: list[Sample] = [
+    BUILD,
+    (f"fleet_source_kind:rollcall_source_up:max{{{STORE}}}", 0),
+    (f"fleet_source_kind:rollcall_source_up:max{{{CONSOLE}}}", 0),
+    (f"fleet_source_kind:rollcall_source_asleep:max{{{CONSOLE}}}", 1),
+]
 COUNTS: list[Sample] = [
     BUILD,
     ('rollcall_nodes{fleet="eu",state="serving",standing="confirmed",instance="a"}', 3),
@@ -100,6 +106,19 @@ CASES = [
     pytest.param([], fleet.SOURCES_DOWN, [], id="no exporter is no answer about sources"),
     pytest.param([BUILD], fleet.SOURCES_DOWN, [("{}", 0)], id="no source is 0 down"),
     pytest.param(TWO_SOURCES, fleet.SOURCES_DOWN, [("{}", 1)], id="down if no exporter can read it"),
+    pytest.param(SLEEPING_CONSOLE, fleet.SOURCES_DOWN, [("{}", 1)], id="who sleeps is not down"),
+    pytest.param(
+        SLEEPING_CONSOLE,
+        fleet.EACH_SOURCES_DOWN,
+        [('{fleet="training"}', 1), ('{fleet="eu"}', 0)],
+        id="who sleeps is not down in its fleet",
+    ),
+    pytest.param(
+        SLEEPING_CONSOLE,
+        fleet.SOURCE_UP,
+        [(f"{{{STORE}}}", 0), (f"{{{CONSOLE}}}", 0.5)],
+        id="a console that is down on a host that sleeps",
+    ),
     pytest.param(TWO_SOURCES, fleet.SOURCE_LAST_SUCCESS, [(f"{{{CONSOLE}}}", 12000)], id="last success in ms"),
     pytest.param(SILENT_WORKER, fleet.UNKNOWN_SINCE, [(f"{{{WORKER}}}", 30000)], id="since, in ms, and no other's"),
     pytest.param(SILENT_WORKER, fleet.UNKNOWN_REASON, [(UNKNOWN, 1)], id="an unknown worker has one reason"),

@@ -79,6 +79,10 @@ SOURCES: list[Sample] = [
     ('rollcall_series{family="rollcall_f",instance="a"}', 3),
     ('rollcall_series{family="rollcall_f",instance="c"}', 4),
 ]
+SLEEPS: list[Sample] = [
+    ('fleet_source_kind:rollcall_source_asleep:max{fleet="eu",source="x",kind="mesh-llm"}', 1),
+    ('fleet_source_kind:rollcall_source_asleep:max{fleet="eu",source="y",kind="mesh-llm"}', 1),
+]
 
 CASES = [
     _why(_node(1), "a model is ready, says its own console", "its own word"),
@@ -127,6 +131,19 @@ CASES = [
         SOURCES, rollcall.EXPORTERS_DOWN, [("{}", 0)], id="a target that is no Rollcall is not one that is down"
     ),
     pytest.param(SOURCES, rollcall.SOURCES_DOWN, [("{}", 1)], id="down if no exporter can read it"),
+    pytest.param([*SOURCES, *SLEEPS], rollcall.SOURCES_DOWN, [("{}", 0)], id="who sleeps is not down"),
+    pytest.param(
+        [*SOURCES, *SLEEPS],
+        rollcall.SHOWN,
+        [('{fleet="eu",source="x",kind="mesh-llm"}', 1), ('{fleet="eu",source="y",kind="mesh-llm"}', 0.5)],
+        id="a console that is down on a host that sleeps",
+    ),
+    pytest.param(
+        [*SOURCES, *SLEEPS, ('fleet_source_kind:rollcall_source_up:max{fleet="eu",source="y",kind="mesh-llm"}', 0)],
+        rollcall.WENT_DOWN,
+        [('{fleet="eu",source="y",kind="mesh-llm"}', 2)],
+        id="the band of a console that is down on a host that sleeps",
+    ),
     pytest.param(SOURCES, rollcall.DROPPED, [("{}", 7)], id="series that are left out"),
     pytest.param(SOURCES, rollcall.FAMILIES, [('{family="f"}', 7)], id="series of a family, of all exporters"),
     pytest.param([BUILD], rollcall.DRIFT, [("{}", 0)], id="nothing that was not understood"),
