@@ -60,8 +60,8 @@ def _now() -> Line:
     ]
     wrong_help = (
         "All are 0 where all is well: alerts that fire, unknown workers that should be working, nodes that are gone or "
-        "that nobody confirms, models that were asked for and no confirmed node hosts, sources that cannot be read "
-        "though their hosts do not sleep."
+        "that nobody confirms and that do not sleep, models that were asked for and no confirmed node hosts, sources "
+        "that cannot be read though their hosts do not sleep."
     )
     to_topology = [links.link("the topology", links.TOPOLOGY)]
     to_runners = [links.link("the runners", links.RUNNERS)]
