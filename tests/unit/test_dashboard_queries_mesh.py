@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from grafana.queries import node, rollcall, wakeable
+from grafana.queries import node, rollcall, topology, wakeable
 from tests.unit.promtool import CHOSEN, Sample, check
 
 BUILD: Sample = ('rollcall_build_info{version="0.1.0",python="3.11",job="r",instance="a"}', 1)
@@ -79,6 +79,18 @@ SOURCES: list[Sample] = [
     ('rollcall_series{family="rollcall_f",instance="a"}', 3),
     ('rollcall_series{family="rollcall_f",instance="c"}', 4),
 ]
+
+
+def _band(name: str, condition: int, since: float | None, state: str) -> Iterable[Sample]:
+    each = f'fleet="eu",node="{name}"'
+    yield f"fleet_node:rollcall_node_condition:max{{{each}}}", condition
+    yield f'fleet_node_name:rollcall_node_info:max{{{each},name="laptop"}}', 1
+    yield f"rollcall_node_ordinal{{{each}}}", 0
+    yield f'rollcall_node_state{{{each},state="{state}"}}', 1
+    if since is not None:
+        yield f"rollcall_node_state_since_timestamp_seconds{{{each}}}", since
+
+
 SLEEPS: list[Sample] = [
     ('fleet_source_kind:rollcall_source_asleep:max{fleet="eu",source="x",kind="mesh-llm"}', 1),
     ('fleet_source_kind:rollcall_source_asleep:max{fleet="eu",source="y",kind="mesh-llm"}', 1),
@@ -109,6 +121,18 @@ CASES = [
         node.OBSERVER_STATE,
         [('{fleet="eu",node="o2"}', 3)],
         id="the state of a console of its mesh, and of no other",
+    ),
+    pytest.param(
+        [*_band("c1", 4, 10, "client"), *_band("c2", 4, 20, "client"), *_band("s", 1, 30, "serving")],
+        topology.HISTORY,
+        [('{fleet="eu",node="s",name="laptop"}', 1), ('{fleet="eu",node="c2",name="laptop"}', 4)],
+        id="clients of a name are one band, with the id of the newest",
+    ),
+    pytest.param(
+        [*_band("c1", 4, None, "client"), *_band("s", 1, 30, "serving")],
+        topology.HISTORY,
+        [('{fleet="eu",node="s",name="laptop"}', 1), ('{fleet="eu",name="laptop"}', 4)],
+        id="clients whose ids are not known are a band too",
     ),
     pytest.param(ASLEEP, wakeable.count("waking"), [("{}", 2)], id="what wakes"),
     pytest.param([BUILD], wakeable.count("waking"), [("{}", 0)], id="nothing wakes"),
