@@ -22,7 +22,8 @@ WORKERS_HELP = (
 )
 WAKEABLE_HELP = "Nodes that sleep and could be woken. They are no peers and no part of the nodes."
 SOURCES_HELP = (
-    "Consoles, stores and inventories that Rollcall reads. What one that is down reports is missing elsewhere."
+    "Consoles, stores and inventories that Rollcall reads. What one that is down reports is missing elsewhere. Asleep "
+    "is one that is down on a host that an inventory lists as sleeping."
 )
 BAD = ((None, GREY), (1, RED))
 MISSED = (Badge("5", "yes", RED), Badge("4", "no", GREY))
@@ -54,7 +55,8 @@ def _now() -> Line:
     ]
     wrong_help = (
         "All are 0 where all is well: alerts that fire, unknown workers that should be working, nodes that are gone or "
-        "that nobody confirms, models that were asked for and no confirmed node hosts, sources that cannot be read."
+        "that nobody confirms and that do not sleep, models that were asked for and no confirmed node hosts, sources "
+        "that cannot be read though their hosts do not sleep."
     )
     to_topology = [links.link("the topology", links.TOPOLOGY)]
     to_runners = [links.link("the runners", links.RUNNERS)]
@@ -196,7 +198,7 @@ def _over_time() -> tuple[Line, ...]:
 def _sources() -> Panel:
     columns = [
         Column("source", "Source", links=(links.fleet_of_row("Rollcall itself", links.ROLLCALL, "Fleet"),)),
-        Column("Value #A", "Up", badges=states.UP, width=80),
+        Column("Value #A", "Up", badges=states.SOURCE, width=80),
         Column("kind", "Kind"),
         Column("Value #B", "Last success", unit="dateTimeFromNow"),
         Column("Value #C", "Read took", unit="s", decimals=3),

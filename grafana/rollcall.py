@@ -38,7 +38,7 @@ RESULTS = {
 }
 """Colours of the results of a read."""
 
-UP = {"up": State(GREEN, 2), "down": State(RED, 1)}
+UP = {"up": State(GREEN, 3), "sleeping": State(GREY, 2), "down": State(RED, 1)}
 ODD = ((None, GREY), (1, AMBER))
 OLD = ((None, GREEN), (60, AMBER), (300, RED))
 FAILED = Gather("E", "result", ("fleet", "source", "kind"))
@@ -86,8 +86,9 @@ def _now() -> Line:
         stat(
             "Is Rollcall well?",
             "All of these are 0 where all is well: exporters that Prometheus cannot scrape, sources that cannot be "
-            "read, collectors of a host that fail, exporters whose ledger is not on disk, so that a restart forgets "
-            "it, series dropped over a limit, and what sources said in this time range that was not understood.",
+            "read though their hosts do not sleep, collectors of a host that fail, exporters whose ledger is not on "
+            "disk, so that a restart forgets it, series dropped over a limit, and what sources said in this time "
+            "range that was not understood.",
             wrong,
             Size(13, 4),
         ),
@@ -145,7 +146,7 @@ def _exporters() -> Panel:
 def _sources() -> Panel:
     columns = [
         Column("source", "Source"),
-        Column("Value #A", "Up", badges=states.UP, width=80),
+        Column("Value #A", "Up", badges=states.SOURCE, width=80),
         Column("kind", "Kind", width=140),
         Column("Value #B", "Last success, ago", unit="s", limits=OLD, decimals=0, width=120),
         Column("Value #C", "Read took", unit="s", width=100),
@@ -156,7 +157,8 @@ def _sources() -> Panel:
     ]
     return table(
         "Sources",
-        "Consoles, stores and inventories that are read, those that are down first: how old the last success is, how "
+        "Consoles, stores and inventories that are read, those that are down first, then those on hosts that an "
+        "inventory lists as sleeping: how old the last success is, how "
         "long the newest took, and of this time range the share of reads that succeeded, how others failed, and what "
         f"was not understood. {queries.MOST} sources at most.",
         [

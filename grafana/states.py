@@ -97,6 +97,9 @@ ROLLOUT = {
 UP = (Badge("1", "up", GREEN), Badge("0", "down", RED))
 """Badges of a 0/1 metric that says whether something answers."""
 
+SOURCE = (*UP, Badge("0.5", "sleeping", GREY))
+"""The same of a source, which may be down because its host sleeps."""
+
 SUCCESS = (Badge("1", "yes", GREEN), Badge("0", "no", RED))
 """Badges of a 0/1 metric that says whether something succeeded."""
 

@@ -77,17 +77,21 @@ class LightningStore:
         self._held: dict[str, Pair] = {}
         self._given_up: dict[str, Attempt] = {}
         self._started: float | None = None
+        self._doubted: float | None = None
+        self._failed = False
         self._last: tuple[float, float] | None = None
         self._outage: tuple[float, float] | None = None
 
     def read(self, deadline: Deadline) -> StoreReading:
         """Ask the store for workers, rollouts and its uptime, in pages; raises SourceError."""
         drift: Counter[str] = Counter()
+        failed, self._failed = self._failed, True
         with self._connect(deadline) as session:
             workers, asked_at = self._workers(session, drift)
             counts, active = self._rollouts(session, drift)
-            started, read_at = self._start(session)
+            started, read_at = self._start(session, failed)
             attempts = self._attempts(session, workers, active, drift)
+        self._failed = False
         self._note(read_at)
         self._known = workers
         return StoreReading(
@@ -154,13 +158,25 @@ class LightningStore:
                 counts[status] = parse_rollouts(fetched.body, self.fleet, Counter()).total
         return counts, attempts
 
-    def _start(self, session: Asked) -> tuple[float | None, float]:
-        """When the store started, steady while it runs (None where it does not say); and its clock now."""
+    def _start(self, session: Asked, failed: bool) -> tuple[float | None, float]:
+        """When the store started, steady while it runs (None where it does not say); and its clock now.
+
+        A store that was stopped and continued answers for up to a second with the Date of before, and seems to have
+        started earlier by as long as it was stopped. An earlier start, or the first one after a read that failed, is
+        not told before the next read says the same, or another.
+        """
         fetched, read_at = self._ask(session, "/statistics")
         uptime = parse_uptime(fetched.body)
-        started = None if uptime is None else read_at - uptime
-        if started is None or self._started is None or abs(started - self._started) > SAME_START:
-            self._started = started
+        known, doubted, self._doubted = self._started, self._doubted, None
+        if uptime is None:
+            self._started = None
+            return None, read_at
+        said = read_at - uptime
+        odd = failed if known is None else said < known - SAME_START
+        if odd and (doubted is None or abs(said - doubted) > SAME_START):
+            self._doubted = said
+        elif known is None or abs(said - known) > SAME_START:
+            self._started = said
         return self._started, read_at
 
     def _attempts(

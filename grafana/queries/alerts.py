@@ -8,20 +8,27 @@ SELECTED = 'alertname!="Watchdog",fleet=~"$fleet|"'
 ROWS = 200
 """So many alerts have a row."""
 
-THINGS = ("node", "model", "logical_id", "provider", "source", "instance")
+THINGS = ("node", "model", "logical_id", "provider", "source", "instance", "job")
 """What an alert can be about, beside a fleet and a worker: the first label that it has is shown."""
 
-_NAMES = ", ".join(("alertname", "severity", "fleet", "worker", *THINGS))
+PARTS = {"gpu": "GPU $1", "uuid": "$1", "device": "$1", "collector": "$1", "field": "$1"}
+"""What of it: the first of these labels is shown behind it, in this form."""
+
+_NAMES = ", ".join(("alertname", "severity", "fleet", "worker", *THINGS, *PARTS))
 BY = f"alertstate, {_NAMES}"
 FIRING = f'ALERTS{{alertstate="firing",{SELECTED}}}'
 _LISTED = f'topk({ROWS}, 1 + max by ({BY}) ({FIRING}) or max by ({BY}) (ALERTS{{alertstate="pending",{SELECTED}}}))'
 
 
 def _about(expr: str, *labels: str) -> str:
-    """`expr` with the label `about` instead of those that name a thing; a dash where there is none of them."""
+    """`expr` with the label `about`, the thing and the part of it, instead of theirs; a dash where there is none."""
     expr = f'label_replace({expr}, "about", "–", "", "")'
     for name in reversed(THINGS):
         expr = f'label_replace({expr}, "about", "$1", "{name}", "(.+)")'
+    for name, form in reversed(PARTS.items()):
+        expr = f'label_replace({expr}, "part", "{form}", "{name}", "(.+)")'
+    expr = f'label_join({expr}, "about", ", ", "about", "part")'
+    expr = f'label_replace({expr}, "about", "$1", "about", "(.+), ")'
     return f"max by ({', '.join(('alertname', 'severity', 'fleet', 'worker', 'about', *labels))}) ({expr})"
 
 

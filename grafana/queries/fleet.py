@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from grafana.queries import alerts
-from grafana.queries.shared import or_zero
+from grafana.queries.shared import or_zero, source_state, sources_down
 from grafana.variables import FLEETS
 
 # Is anything wrong?
@@ -11,14 +11,15 @@ ALERTS_FIRING = or_zero(f"count(max by ({alerts.BY}) ({alerts.FIRING}))")
 WORKERS_MISSING = or_zero(f"count(fleet_worker:rollcall_worker_missing:max{{{FLEETS}}} == 1)")
 NODES_LOST = or_zero(f"sum(fleet:rollcall_nodes_lost:sum{{{FLEETS}}})")
 MODELS_UNSERVED = or_zero(f"sum(fleet_closable:rollcall_model_gap:sum{{{FLEETS}}})")
-SOURCES_DOWN = or_zero(f"count(fleet_source_kind:rollcall_source_up:max{{{FLEETS}}} == 0)")
+_UP = f"fleet_source_kind:rollcall_source_up:max{{{FLEETS}}}"
+SOURCES_DOWN = or_zero(f"count({sources_down(_UP)})")
 
 # A row per fleet.
 EACH_FLEET = f"max by (fleet) (rollcall_source_up{{{FLEETS}}}) * 0 + 1"
 EACH_NODES_LOST = f"max by (fleet) (fleet:rollcall_nodes_lost:sum{{{FLEETS}}})"
 EACH_WAKEABLE_VRAM = f"max by (fleet) (fleet:rollcall_wakeable_vram_bytes:sum{{{FLEETS}}})"
 EACH_MODELS_UNSERVED = f"sum by (fleet) (fleet_closable:rollcall_model_gap:sum{{{FLEETS}}})"
-EACH_SOURCES_DOWN = f"sum by (fleet) (fleet_source_kind:rollcall_source_up:max{{{FLEETS}}} == bool 0)"
+EACH_SOURCES_DOWN = f"count by (fleet) ({sources_down(_UP)}) or max by (fleet) ({_UP}) * 0"
 EACH_ROLLOUTS_OPEN = f"max by (fleet) (fleet:rollcall_rollouts_open:sum{{{FLEETS}}})"
 
 
@@ -67,7 +68,7 @@ GAP_SHORTFALL = (
 )
 
 # Where it all comes from.
-SOURCE_UP = f"max by (fleet, source, kind) (fleet_source_kind:rollcall_source_up:max{{{FLEETS}}})"
+SOURCE_UP = source_state(f"max by (fleet, source, kind) ({_UP})")
 SOURCE_LAST_SUCCESS = (
     f"max by (fleet, source, kind) (rollcall_source_last_success_timestamp_seconds{{{FLEETS}}}) * 1000"
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from grafana.queries.shared import or_zero
+from grafana.queries.shared import or_zero, source_state, sources_down
 from grafana.variables import FLEETS
 
 HERE = 'instance=~"$instance"'
@@ -27,7 +27,7 @@ EXPORTERS = or_zero(f"count({_each(f'up{{{HERE}}} == 1 and on (job, instance) {_
 EXPORTERS_DOWN = or_zero(f"count({_each(f'up{{{HERE}}} == 0 and on (job, instance) {_KNOWN}')})")
 SOURCE = f"max by ({_KEY}) (rollcall_source_up{{{SOURCES}}})"
 SOURCES_UP = or_zero(f"count({SOURCE} == 1)")
-SOURCES_DOWN = or_zero(f"count({SOURCE} == 0)")
+SOURCES_DOWN = or_zero(f"count({sources_down(SOURCE)})")
 COLLECTORS_FAILING = or_zero(f"count(max by (instance, collector) (rollcall_collector_success{{{HERE}}}) == 0)")
 _DROPPED = f"max by (instance, family) (rollcall_series_dropped{{{HERE}}})"
 DROPPED = or_zero(f"sum({_DROPPED})")
@@ -53,7 +53,7 @@ ROW_FILES = _each(f"process_open_fds{{{HERE}}} / process_max_fds {_OURS}")
 ROW_LEDGER = _each(f"rollcall_ledger_available{{{HERE}}}")
 
 # Sources
-SHOWN = f"bottomk({MOST}, {SOURCE})"
+SHOWN = f"bottomk({MOST}, {source_state(SOURCE)})"
 
 
 def _of_source(expr: str) -> str:
@@ -73,10 +73,10 @@ SOURCE_FAILURES = _of_source(
 )
 SOURCE_DRIFT = _of_source(f"round(sum by ({_KEY}) ({_DRIFT}))")
 WENT_DOWN = (
-    f"{SOURCE} + 1 and on ({_KEY})"
+    f"2 * ({source_state(SOURCE)}) + 1 and on ({_KEY})"
     f" (min_over_time(fleet_source_kind:rollcall_source_up:max{{{FLEETS}}}[$__range] @ end()) == 0)"
 )
-"""2 while up, 1 while down, of the sources that were down at some time of the range."""
+"""3 while up, 2 while down on a host that sleeps, else 1, of the sources that were down at some time of the range."""
 
 _AGES = f"(time() - rollcall_source_last_success_timestamp_seconds{{{SOURCES}}})[$__range:$__interval]"
 _OLD = f"max_over_time({_AGES} @ end())"

@@ -50,6 +50,19 @@ def named(expr: str, of: str = "node") -> str:
     return f"({expr}) * on (fleet, {of}) group_left (name) {NODE_NAMES}"
 
 
+_ASLEEP = "on (fleet, source, kind) (fleet_source_kind:rollcall_source_asleep:max == 1)"
+
+
+def source_state(up: str) -> str:
+    """`up` of each source, and 0.5 where it is 0 on a host that sleeps."""
+    return f"({up} == 0) + 0.5 and {_ASLEEP} or {up}"
+
+
+def sources_down(up: str) -> str:
+    """Those of `up` that are 0 on a host that should be awake."""
+    return f"{up} == 0 unless {_ASLEEP}"
+
+
 def worded(expr: str, label: str, of: str, texts: Mapping[str, str]) -> str:
     """`expr` with a label that puts the word in another one into plain text."""
     for word, text in texts.items():

@@ -27,13 +27,23 @@ DISAGREE = or_zero(f'count(max by (fleet, node) (rollcall_node_views_disagree{{{
 # A band and a row per node
 _CLIENT = f'rollcall_node_state{{{FLEETS},state="client"}} == 1'
 _FEW = f"(last_over_time(rollcall_node_ordinal{{{FLEETS}}}[1h]) < {PLACES})"
+_SINCE = f"last_over_time(rollcall_node_state_since_timestamp_seconds{{{FLEETS}}}[1h] @ end())"
+_LAST_CLIENT = f'last_over_time(rollcall_node_state{{{FLEETS},state="client"}}[1h] @ end()) == 1'
+_NEWEST = (
+    "topk by (fleet, name) (1, max by (fleet, node, name) ("
+    f"(max by (fleet, node) ({_SINCE}) and on (fleet, node) ({_LAST_CLIENT}))"
+    f" * on (fleet, node) group_left (name) {NAMES}{{{FLEETS}}} @ end()))"
+)
+"""The client that started last of those that have a name, at the end of the time range."""
+
+_CLIENTS = f"max by (fleet, name) ({named(f'({CONDITION} and on (fleet, node) ({_CLIENT}))')})"
 _WAS_CLIENT = f'last_over_time(rollcall_node_state{{{FLEETS},state="client"}}[5m]) == 1'
 HISTORY = (
     f"{named(f'({CONDITION} and on (fleet, node) {_FEW} unless on (fleet, node) ({_WAS_CLIENT}))')}"
-    f" or max by (fleet, name) ({named(f'({CONDITION} and on (fleet, node) ({_CLIENT}))')})"
+    f" or ({_CLIENTS} * on (fleet, name) group_left (node) (0 * {_NEWEST} + 1) or on (fleet, name) {_CLIENTS})"
 )
-"""A client has a new id whenever it starts, so all clients of a name are one band; a condition that is recorded lasts a
-moment longer than the state."""
+"""A client has a new id whenever it starts, so all clients of a name are one band, with the id of the newest while that
+is known, which its link needs; a condition that is recorded lasts a moment longer than the state."""
 
 _ROWS = f"topk({ROWS}, {LISTED})"
 ROW = named(_ROWS)

@@ -56,7 +56,6 @@ def report(number: int, silent: int, now: float) -> WorkerReport:
         fleet="bench",
         worker=f"trainer-{number // 8}-runner-{number % 8}",
         word="busy" if busy else "idle",
-        read_at=now,
         host=f"node-{number // 8}",
         os="Linux-6.1-x86_64",
         last_heartbeat=at,
@@ -82,6 +81,7 @@ def exposition(workers: int, silent: int, now: float) -> bytes:
     reading = StoreReading(
         store=Store("bench", now - 86400),
         workers=tuple(report(number, silent, now) for number in range(workers)),
+        read_at=now,
         rollouts=(RolloutCount("bench", "queuing", workers), RolloutCount("bench", "running", workers // 2)),
     )
     fleet.receive("trainer:4747", reading, float("inf"))
@@ -89,7 +89,7 @@ def exposition(workers: int, silent: int, now: float) -> bytes:
     remembered = tuple(WorkerMemory("bench", each.worker, 1, now - 3600) for each in reading.workers)
     shown = Exposition(POLLED, 10**9)
     snapshot = shown.publish({"bench": {**tables, WorkerMemory: remembered}}, {"bench": left_out})
-    return b"".join(gzip_member(snapshot.deflated(Format.TEXT), HEALTH.encode()))
+    return b"".join(gzip_member(snapshot.chain(Format.TEXT), HEALTH.encode()))
 
 
 def prometheus(folder: Path, target: str, rules: Path | None, interval: int) -> Prometheus:

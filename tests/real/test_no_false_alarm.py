@@ -106,6 +106,7 @@ def test_store_stopped_and_continued(store: Lightning, tmp_path: Path) -> None:
             seen.reaches("waiting", IDLE)
             seen.settle()
             assert seen.alerts("firing") == []
+            assert seen.prometheus.query("changes(rollcall_store_start_timestamp_seconds[30m]) > 0") == []
     assert {(look.up, len(look.workers)) for look in down} == {(0, 0)}
     assert seen.watch.silent() == []
     assert seen.watch.states("at-work") == [BUSY]

@@ -1,4 +1,4 @@
-"""A LightningStore's source: pages, counts, its start, and what became of attempts that it gave up on."""
+"""A LightningStore's source: pages, counts, and what became of attempts that it gave up on."""
 
 from __future__ import annotations
 
@@ -149,32 +149,6 @@ def test_rollouts_are_counted_by_status_without_being_listed() -> None:
         "cancelled": 0,
         "requeuing": 1,
     }
-
-
-def started(store: CannedStore, date: float | None, uptime: Any) -> float | None:
-    return store.read(store_answer([], uptime=uptime), date).store.started
-
-
-def test_the_start_of_a_store_is_steady_though_its_date_has_whole_seconds() -> None:
-    store = CannedStore()
-    began = NOW + 0.7
-    first = started(store, NOW + 10, 9.3)
-    seen = {started(store, float(int(began + uptime)), uptime) for uptime in (20.15, 33.33, 47.999, 3600.5)}
-    assert seen == {first} == {NOW + 0.7}
-
-
-def test_a_restarted_store_has_another_start() -> None:
-    store = CannedStore()
-    assert started(store, NOW + 100, 100.0) == NOW
-    assert started(store, NOW + 110, 3.0) == NOW + 107
-    assert started(store, NOW + 120, 13.0) == NOW + 107
-
-
-def test_a_store_that_does_not_say_its_uptime_has_no_start() -> None:
-    store = CannedStore()
-    assert started(store, NOW, None) is None
-    assert started(store, NOW + 100, 100.0) == NOW
-    assert started(store, NOW + 110, None) is None
 
 
 def test_the_clock_is_the_date_of_the_answer_else_that_of_the_request() -> None:

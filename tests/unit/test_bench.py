@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import gzip
+import time
 from typing import Any
 
 import pytest
 
-from tests.bench import cycle
+from tests.bench import cycle, rules
 from tests.bench.goals import goals
 from tests.bench.processes import canned_store, cpu_seconds, memory
 from tests.real.process import Process
@@ -23,6 +24,12 @@ def test_a_cycle_of_each_kind() -> None:
     for row in (nothing, everything):
         assert row["cycle"] == pytest.approx(sum(row[phase] for phase in cycle.PHASES))
     assert min(everything[peer] for peer in cycle.PEERS) > 0
+
+
+def test_the_fleet_that_rules_are_measured_on_has_as_many_silent_as_are_asked_for() -> None:
+    text = gzip.decompress(rules.exposition(WORKERS, 10, time.time())).decode()
+    lines = [line for line in text.splitlines() if line.startswith("rollcall_worker_unknown_reason{")]
+    assert [('reason="silent"' in line, line[-2:]) for line in lines] == [(True, " 1")] * 10
 
 
 @pytest.mark.parametrize(

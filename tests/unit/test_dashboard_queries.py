@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 
 from grafana.queries import alerts, fleet, graphs, shared
+from tests.unit.declared import DECLARED
+from tests.unit.promql import labels_of
 from tests.unit.promtool import Sample, check
+from tests.unit.shipped_rules import ALERTS as SHIPPED
 
 BUILD: Sample = ('rollcall_build_info{version="0.1.0",instance="a"}', 1)
 STORE = 'fleet="training",source="trainer:4747",kind="agent-lightning"'
@@ -34,6 +37,12 @@ TWO_SOURCES: list[Sample] = [
     (f'rollcall_source_read_duration_seconds{{{CONSOLE},instance="a"}}', 3),
     (f'rollcall_source_read_duration_seconds{{{CONSOLE},instance="b"}}', 0.5),
 ]
+SLEEPING_CONSOLE: list[Sample] = [
+    BUILD,
+    (f"fleet_source_kind:rollcall_source_up:max{{{STORE}}}", 0),
+    (f"fleet_source_kind:rollcall_source_up:max{{{CONSOLE}}}", 0),
+    (f"fleet_source_kind:rollcall_source_asleep:max{{{CONSOLE}}}", 1),
+]
 COUNTS: list[Sample] = [
     BUILD,
     ('rollcall_nodes{fleet="eu",state="serving",standing="confirmed",instance="a"}', 3),
@@ -50,6 +59,19 @@ COUNTS: list[Sample] = [
 ALERT = 'alertname="RollcallWorkerUnknown",severity="warning",fleet="training",worker="Worker-0"'
 ABOUT_NOTHING = f'{ALERT},about="–"'
 DOWN = 'alertname="RollcallDown",severity="critical",about="a:1"'
+HOT = 'alertname="RollcallGpuHot",severity="ticket",alertstate="firing"'
+PARTS: list[Sample] = [
+    (f'ALERTS{{{HOT},instance="a:1",gpu="0",uuid="GPU-0"}}', 1),
+    (f'ALERTS{{{HOT},instance="a:1",gpu="1",uuid="GPU-1"}}', 1),
+    (f'ALERTS{{{HOT.replace("Hot", "Missing")},instance="a:1",uuid="GPU-2"}}', 1),
+    (f'ALERTS{{{HOT.replace("GpuHot", "HostDiskFull")},instance="a:1",device="/dev/sda1"}}', 1),
+]
+ABOUT_PARTS = (
+    f'{HOT},about="a:1, GPU 0"',
+    f'{HOT},about="a:1, GPU 1"',
+    f'{HOT.replace("Hot", "Missing")},about="a:1, GPU-2"',
+    f'{HOT.replace("GpuHot", "HostDiskFull")},about="a:1, /dev/sda1"',
+)
 ALERTS: list[Sample] = [
     BUILD,
     (f'ALERTS{{{ALERT},alertstate="firing"}}', 1),
@@ -100,6 +122,19 @@ CASES = [
     pytest.param([], fleet.SOURCES_DOWN, [], id="no exporter is no answer about sources"),
     pytest.param([BUILD], fleet.SOURCES_DOWN, [("{}", 0)], id="no source is 0 down"),
     pytest.param(TWO_SOURCES, fleet.SOURCES_DOWN, [("{}", 1)], id="down if no exporter can read it"),
+    pytest.param(SLEEPING_CONSOLE, fleet.SOURCES_DOWN, [("{}", 1)], id="who sleeps is not down"),
+    pytest.param(
+        SLEEPING_CONSOLE,
+        fleet.EACH_SOURCES_DOWN,
+        [('{fleet="training"}', 1), ('{fleet="eu"}', 0)],
+        id="who sleeps is not down in its fleet",
+    ),
+    pytest.param(
+        SLEEPING_CONSOLE,
+        fleet.SOURCE_UP,
+        [(f"{{{STORE}}}", 0), (f"{{{CONSOLE}}}", 0.5)],
+        id="a console that is down on a host that sleeps",
+    ),
     pytest.param(TWO_SOURCES, fleet.SOURCE_LAST_SUCCESS, [(f"{{{CONSOLE}}}", 12000)], id="last success in ms"),
     pytest.param(SILENT_WORKER, fleet.UNKNOWN_SINCE, [(f"{{{WORKER}}}", 30000)], id="since, in ms, and no other's"),
     pytest.param(SILENT_WORKER, fleet.UNKNOWN_REASON, [(UNKNOWN, 1)], id="an unknown worker has one reason"),
@@ -130,6 +165,8 @@ CASES = [
         ],
         id="an alert about two nodes is two",
     ),
+    pytest.param(PARTS, alerts.ALERTS, [(f"{{{about}}}", 2) for about in ABOUT_PARTS], id="alerts name the part"),
+    pytest.param(PARTS, fleet.ALERTS_FIRING, [("{}", 4)], id="alerts about two parts are two"),
     pytest.param(ALERTS, alerts.SINCE, [(f"{{{ABOUT_NOTHING}}}", 7000), (f"{{{DOWN}}}", 8000)], id="alerts since"),
     pytest.param(
         MESH,
@@ -156,6 +193,13 @@ CASES = [
         id="the nodes of the observer's mesh",
     ),
 ]
+
+
+@pytest.mark.parametrize("alert", SHIPPED)
+def test_an_alert_is_shown_with_what_tells_it_from_others(alert: str) -> None:
+    """A fleet and a worker have columns of their own; of one exporter, or source, there is one kind."""
+    shown = {"fleet", "worker", "kind", *alerts.THINGS, *alerts.PARTS}
+    assert labels_of(SHIPPED[alert]["expr"], DECLARED) <= shown
 
 
 @pytest.mark.parametrize(("samples", "query", "answer"), CASES)

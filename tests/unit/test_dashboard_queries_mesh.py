@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from grafana.queries import node, rollcall, wakeable
+from grafana.queries import node, rollcall, topology, wakeable
 from tests.unit.promtool import CHOSEN, Sample, check
 
 BUILD: Sample = ('rollcall_build_info{version="0.1.0",python="3.11",job="r",instance="a"}', 1)
@@ -80,6 +80,22 @@ SOURCES: list[Sample] = [
     ('rollcall_series{family="rollcall_f",instance="c"}', 4),
 ]
 
+
+def _band(name: str, condition: int, since: float | None, state: str) -> Iterable[Sample]:
+    each = f'fleet="eu",node="{name}"'
+    yield f"fleet_node:rollcall_node_condition:max{{{each}}}", condition
+    yield f'fleet_node_name:rollcall_node_info:max{{{each},name="laptop"}}', 1
+    yield f"rollcall_node_ordinal{{{each}}}", 0
+    yield f'rollcall_node_state{{{each},state="{state}"}}', 1
+    if since is not None:
+        yield f"rollcall_node_state_since_timestamp_seconds{{{each}}}", since
+
+
+SLEEPS: list[Sample] = [
+    ('fleet_source_kind:rollcall_source_asleep:max{fleet="eu",source="x",kind="mesh-llm"}', 1),
+    ('fleet_source_kind:rollcall_source_asleep:max{fleet="eu",source="y",kind="mesh-llm"}', 1),
+]
+
 CASES = [
     _why(_node(1), "a model is ready, says its own console", "its own word"),
     _why(_node(3, "quorum"), "it has no model, say most of the consoles that see it", "most peers' word"),
@@ -106,6 +122,18 @@ CASES = [
         [('{fleet="eu",node="o2"}', 3)],
         id="the state of a console of its mesh, and of no other",
     ),
+    pytest.param(
+        [*_band("c1", 4, 10, "client"), *_band("c2", 4, 20, "client"), *_band("s", 1, 30, "serving")],
+        topology.HISTORY,
+        [('{fleet="eu",node="s",name="laptop"}', 1), ('{fleet="eu",node="c2",name="laptop"}', 4)],
+        id="clients of a name are one band, with the id of the newest",
+    ),
+    pytest.param(
+        [*_band("c1", 4, None, "client"), *_band("s", 1, 30, "serving")],
+        topology.HISTORY,
+        [('{fleet="eu",node="s",name="laptop"}', 1), ('{fleet="eu",name="laptop"}', 4)],
+        id="clients whose ids are not known are a band too",
+    ),
     pytest.param(ASLEEP, wakeable.count("waking"), [("{}", 2)], id="what wakes"),
     pytest.param([BUILD], wakeable.count("waking"), [("{}", 0)], id="nothing wakes"),
     pytest.param(ASLEEP, wakeable.OVERDUE, [("{}", 1)], id="what wakes for longer than promised"),
@@ -127,6 +155,19 @@ CASES = [
         SOURCES, rollcall.EXPORTERS_DOWN, [("{}", 0)], id="a target that is no Rollcall is not one that is down"
     ),
     pytest.param(SOURCES, rollcall.SOURCES_DOWN, [("{}", 1)], id="down if no exporter can read it"),
+    pytest.param([*SOURCES, *SLEEPS], rollcall.SOURCES_DOWN, [("{}", 0)], id="who sleeps is not down"),
+    pytest.param(
+        [*SOURCES, *SLEEPS],
+        rollcall.SHOWN,
+        [('{fleet="eu",source="x",kind="mesh-llm"}', 1), ('{fleet="eu",source="y",kind="mesh-llm"}', 0.5)],
+        id="a console that is down on a host that sleeps",
+    ),
+    pytest.param(
+        [*SOURCES, *SLEEPS, ('fleet_source_kind:rollcall_source_up:max{fleet="eu",source="y",kind="mesh-llm"}', 0)],
+        rollcall.WENT_DOWN,
+        [('{fleet="eu",source="y",kind="mesh-llm"}', 2)],
+        id="the band of a console that is down on a host that sleeps",
+    ),
     pytest.param(SOURCES, rollcall.DROPPED, [("{}", 7)], id="series that are left out"),
     pytest.param(SOURCES, rollcall.FAMILIES, [('{family="f"}', 7)], id="series of a family, of all exporters"),
     pytest.param([BUILD], rollcall.DRIFT, [("{}", 0)], id="nothing that was not understood"),
