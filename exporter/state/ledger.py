@@ -79,12 +79,12 @@ class Ledger:
         `folder` is None where there is no place for one. Raises LedgerError for a file that must not be used as it is.
         """
         if folder is None:
-            log.warning("state is kept in memory only: there is no state directory; set --state.dir")
+            log.warning("the ledger is kept in memory only: there is no state directory; set --state.dir")
             return cls(scopes, retention)
         try:
             database = Database.open(folder, connect)
         except UnwritableError as error:
-            log.warning("state is kept in memory only: %s, and restart", error)
+            log.warning("the ledger is kept in memory only: %s, and restart", error)
             return cls(scopes, retention)
         try:
             return cls(scopes, retention, database)
@@ -183,11 +183,11 @@ class Ledger:
             database.write(rows, everything=everything)
         except UnwritableError as error:
             if self.available:
-                log.warning("state is kept in memory only: %s", error)
+                log.warning("the ledger is kept in memory only: %s", error)
             self.available, self._retry = False, (now, now + RETRY)
             return
         if not self.available:
-            log.info("state is kept on disk again")
+            log.info("the ledger is on disk again")
         self.available, self._retry = True, None
 
     def _take(self, path: Path, rows: Rows) -> None:

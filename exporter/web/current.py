@@ -71,7 +71,7 @@ class Current:
             wrong = error.lines
         else:
             self.web, self._load = web, WebConfigLoad(1, self._load.failures)
-            log.info("the web configuration is read again")
+            log.info("the web configuration is loaded again")
             return
         self._load = WebConfigLoad(0, self._load.failures + 1)
         for line in wrong:

@@ -88,7 +88,7 @@ def test_without_a_state_directory_it_serves_and_says_so(tmp_path: Path) -> None
     with Rollcall(tmp_path, "host: {enabled: false}\nmeshes: [{fleet: a, urls: ['http://127.0.0.1:9']}]\n") as rollcall:
         wait_until(lambda: rollcall.scrape().value("rollcall_source_up", fleet="a") == 0, "a read")
         assert rollcall.scrape().value("rollcall_ledger_available") == 0
-        assert f"state is kept in memory only: {tmp_path / 'state' / 'rollcall.db'}" in rollcall.output()
+        assert f"the ledger is kept in memory only: {tmp_path / 'state' / 'rollcall.db'}" in rollcall.output()
 
 
 @pytest.mark.promise("Access", "The state directory is made 0700, its files 0600; one that others may enter is told")

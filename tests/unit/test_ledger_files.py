@@ -125,7 +125,7 @@ def test_a_file_that_can_only_be_read_is_left_alone(tmp_path: Path, caplog: pyte
     assert not ledger.available
     ledger.close()
     (line,) = caplog.messages
-    assert line.startswith(f"state is kept in memory only: {tmp_path / FILE}: expected a writable file, got: ")
+    assert line.startswith(f"the ledger is kept in memory only: {tmp_path / FILE}: expected a writable file, got: ")
     assert line.endswith(f"; make it writable for user {os.geteuid()}, or set --state.dir, and restart")
     assert (tmp_path / FILE).read_bytes() == before
 
@@ -140,13 +140,13 @@ def test_without_a_directory_it_goes_on_in_memory(tmp_path: Path, place: str, ca
     shown = ledger.observe({"eu": mesh({"a": "serving"})}, 1.0)["eu"]
     assert (ledger.available, since(shown), transitions(shown)) == (False, {"a": 1.0}, {("standby", "serving"): 1})
     (line,) = caplog.messages
-    assert line.startswith(f"state is kept in memory only: {folder / FILE}: expected a writable file, got: ")
+    assert line.startswith(f"the ledger is kept in memory only: {folder / FILE}: expected a writable file, got: ")
     ledger.close()
 
 
 def test_where_there_is_no_place_at_all_it_says_so(caplog: pytest.LogCaptureFixture) -> None:
     assert not Ledger.open(None).available
-    assert caplog.messages == ["state is kept in memory only: there is no state directory; set --state.dir"]
+    assert caplog.messages == ["the ledger is kept in memory only: there is no state directory; set --state.dir"]
 
 
 @pytest.mark.promise("State", "A ledger on a full disk is said not to be kept, tried again, and then whole")
@@ -164,13 +164,15 @@ def test_a_disk_that_fills_up_costs_nothing_but_the_file_and_is_taken_up_again(
         assert (present(shown)["a"], since(shown)["a"], ledger.available) == (1, 10.0, False)
         for second in range(1, 50):
             ledger.observe({"eu": mesh({"a": "serving", **many})}, 10.0 + second)
-        said = f"state is kept in memory only: {tmp_path / FILE}: expected space to write, got a full disk; free some"
+        said = (
+            f"the ledger is kept in memory only: {tmp_path / FILE}: expected space to write, got a full disk; free some"
+        )
         assert caplog.messages == [said]
         ledger.observe({"eu": mesh({"a": "loading", **many})}, 10.0 + RETRY)
         assert caplog.messages == [said]
         disk.free()
         ledger.observe({"eu": mesh({"a": "loading", "late": "serving"})}, 10.0 + 2 * RETRY)
-        assert (ledger.available, caplog.messages) == (True, [said, "state is kept on disk again"])
+        assert (ledger.available, caplog.messages) == (True, [said, "the ledger is on disk again"])
     ledger.close()
     ledger = opened(tmp_path)
     shown = ledger.observe({"eu": mesh({"a": "loading", "late": "serving"})}, 500.0)["eu"]

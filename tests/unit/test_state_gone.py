@@ -83,8 +83,8 @@ def test_a_ledger_that_cannot_be_made_anew_is_not_available(
     assert ledger.available
     assert [message.partition(":")[0] for message in caplog.messages] == [
         f"{folder / FILE} was taken away",
-        "state is kept in memory only",
-        "state is kept on disk again",
+        "the ledger is kept in memory only",
+        "the ledger is on disk again",
     ]
     measured("tried again after", RETRY, "s")
     ledger.close()

@@ -148,7 +148,7 @@ def test_everything_else_can_change(world: World, caplog: pytest.LogCaptureFixtu
     current.look()
     with pytest.raises(ssl.SSLError, match="CERTIFICATE_VERIFY_FAILED"):
         shake(context, trusting(str(world.authority.pem), pair))
-    assert [record.message for record in caplog.records] == ["the web configuration is read again"] * 2
+    assert [record.message for record in caplog.records] == ["the web configuration is loaded again"] * 2
 
 
 def test_files_that_stay_are_not_parsed_again(world: World) -> None:
