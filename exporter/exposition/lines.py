@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from itertools import repeat
 from operator import attrgetter
 from types import NoneType
 from typing import Any, NamedTuple
@@ -91,12 +90,11 @@ class Renderer:
         match self._family.projection:
             case Value(str(), further) if not self._bare:
                 closed = _further(keys, further, records) if further else keys.closed
-                values = list(map(self._fields[0], records))
-                text = _encoded(values)
+                text = _encoded(list(map(self._fields[0], records)))
                 if records and self._all(text):
                     texts = self._texts(closed, text.split(","), size)
-                    return list(map(Lines, texts, [min(size, len(records) - at) for at in starts], repeat(0)))
-                return [self._numbers(closed[at : at + size], values[at : at + size]) for at in starts]
+                    counts = [min(size, len(records) - at) for at in starts]
+                    return [Lines(*run, 0) for run in zip(texts, counts, strict=True)]
         return [self.lines(keys.part(at, at + size), records[at : at + size]) for at in starts]
 
     def same(self, before: Sequence[Record], after: Sequence[Record]) -> bool:

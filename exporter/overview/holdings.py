@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from exporter.exposition.labels import guard
+from exporter.overview.text import share
 from exporter.records import NodeGpu, NodeModel, NodeSlots, NodeStage, PeerLink, Record, Worker, WorkerGpu
 from exporter.records.table import Tables
 
@@ -70,7 +71,7 @@ def _of_worker(tables: Sequence[Tables], fleet: str, worker: str) -> Found:
     gpus = (
         (
             guard(each.gpu),
-            _percent(each.utilization_ratio),
+            share(each.utilization_ratio),
             _size(each.memory_used_bytes),
             _size(each.memory_total_bytes),
             "" if each.temperature_celsius is None else f"{each.temperature_celsius:.0f} °C",
@@ -82,7 +83,7 @@ def _of_worker(tables: Sequence[Tables], fleet: str, worker: str) -> Found:
 
 def _machine(said: Worker) -> Iterator[tuple[str, ...]]:
     rows = (
-        ("CPU", _percent(said.cpu_usage_ratio), ""),
+        ("CPU", share(said.cpu_usage_ratio), ""),
         ("memory", _size(said.memory_used_bytes), _size(said.memory_total_bytes)),
         ("disk", _size(said.disk_used_bytes), _size(said.disk_total_bytes)),
         ("network sent", _size(said.network_sent_bytes), ""),
@@ -100,10 +101,6 @@ def _size(number: float | None) -> str:
         return ""
     unit, name = next((each for each in UNITS if number >= each[0]), (1, "B"))
     return f"{number / unit:.{int(unit > 1 and number < 100 * unit)}f} {name}"
-
-
-def _percent(ratio: float | None) -> str:
-    return "" if ratio is None else f"{100 * ratio:.0f} %"
 
 
 def _milliseconds(seconds: float | None) -> str:

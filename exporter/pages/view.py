@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from exporter.overview import Choice, FleetRow, Overview
 from exporter.overview.rows import GONE, TABLES
-from exporter.pages.cells import COLUMNS, FLEET, NOTHING, Cell, Column
+from exporter.pages.cells import COLUMNS, FLEET, Cell, Column
 from exporter.pages.drawing import Drawing, drawn
 
 DRAWN = 3
@@ -98,14 +98,13 @@ def link(choice: Choice, **changes: str) -> str:
 
 def _section(name: str, shown: Overview, choice: Choice, *, several: bool) -> Section:
     title, caption = TITLES[name]
-    columns = [column for column in COLUMNS[name] if several or column is not FLEET]
     rows = getattr(shown, name)
+    columns = [column for column in COLUMNS[name] if several or column is not FLEET]
+    columns = [each for each in columns if each.always or any(getattr(row, each.field) is not None for row in rows)]
     page, of = choice.page.get(name, 1), shown.of.get(name, 0)
     first = (page - 1) * choice.limit + 1
-    made = [[column.cell(row, shown.at) for row in rows] for column in columns]
-    kept = [at for at, column in enumerate(columns) if column.always or any(cell.text != NOTHING for cell in made[at])]
-    columns, numbers = [columns[at] for at in kept], [any(cell.number for cell in made[at]) for at in kept]
-    cells = [[made[at][row] for at in kept] for row in range(len(rows))]
+    cells = [[column.cell(row, shown.at) for column in columns] for row in rows]
+    numbers = [any(row[place].number for row in cells) for place in range(len(columns))]
     return Section(
         name=name,
         title=title,

@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 from exporter import sqlite
 from exporter.records.registry import Registered
@@ -29,7 +30,9 @@ DROPPED = 1000
 """The most silent workers that are dropped in one transaction."""
 
 SIZES = tuple(2**power for power in range(9))
-"""How many workers are asked for at once: few sizes, so that SQLite need not parse each anew."""
+"""How many workers one statement is of: few sizes, so that SQLite need not parse each anew."""
+
+T = TypeVar("T")
 
 
 class RegistryStore:
@@ -173,9 +176,7 @@ class RegistryStore:
     def _held(self, names: Sequence[str]) -> dict[str, Held]:
         """Those workers that there are, with their clients."""
         held: dict[str, Held] = {}
-        for start in range(0, len(names), SIZES[-1]):
-            asked = names[start : start + SIZES[-1]]
-            size = next(size for size in SIZES if size >= len(asked))
+        for asked, size in _sized(names):
             wanted = ", ".join("?" * size)
             statement = f"SELECT {COLUMNS}, client FROM worker WHERE worker_id IN ({wanted})"
             for row in self._connection.execute(statement, [*asked, *[None] * (size - len(asked))]):
@@ -183,9 +184,7 @@ class RegistryStore:
         return held
 
     def _beat(self, beaten: Sequence[Registered]) -> None:
-        for start in range(0, len(beaten), SIZES[-1]):
-            some = beaten[start : start + SIZES[-1]]
-            size = next(size for size in SIZES if size >= len(some))
+        for some, size in _sized(beaten):
             said = [value for each in some for value in (each.worker_id, each.stats, each.last_heartbeat)]
             self._connection.execute(beats(size), said + [None] * (3 * (size - len(some))))
 
@@ -211,3 +210,10 @@ def _names(request: Request) -> Iterator[str]:
         yield from (beat.worker for beat in request.event.beats)
     else:
         yield request.event.worker
+
+
+def _sized(workers: Sequence[T]) -> Iterator[tuple[Sequence[T], int]]:
+    """Runs of what is of workers, each with the size of the statement that takes it: NULLs for those that it lacks."""
+    for start in range(0, len(workers), SIZES[-1]):
+        run = workers[start : start + SIZES[-1]]
+        yield run, next(size for size in SIZES if size >= len(run))

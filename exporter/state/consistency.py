@@ -56,8 +56,7 @@ class Judged(msgspec.Struct, frozen=True, gc=False):
 class Recent(NamedTuple):
     """What one read leaves to the next: who sent it what, and what was at odds in it, perhaps by a change meanwhile.
 
-    And how each worker was judged, at which instant, with which outage, the tables of that, and whether everybody held
-    an attempt of their own.
+    And how each worker was judged, at which instant, with which outage, and the tables of that.
     """
 
     senders: Senders = Senders()
@@ -66,7 +65,6 @@ class Recent(NamedTuple):
     read_at: float = INFINITY
     outage: Outage | None = None
     tables: Mapping[type[Record], tuple[Record, ...]] = {}
-    apart: bool = False
 
 
 class Consistency:
@@ -100,8 +98,13 @@ class Consistency:
         if attempt is not None and fresh and self._stalled(report, attempt):
             self._note(report.worker, "attempt_stalled", rollout, held)
 
-    def compare(self, judged: Sequence[Judged]) -> None:
-        """Look for an attempt that several hold; an assignment that an idle worker still has is a stale one."""
+    def compare(self, judged: Sequence[Judged], assignments: Collection[Assignment]) -> None:
+        """Look for an attempt that several hold; an assignment that an idle worker still has is a stale one.
+
+        `assignments` are all of those judged.
+        """
+        if len({each.attempt for each in assignments}) == len(assignments):
+            return
         held = [each.assignment for each in judged if each.assignment is not None and each.report.word != "idle"]
         claims: dict[tuple[str, str], Assignment] = {}
         for each in held:
@@ -145,11 +148,6 @@ class Consistency:
     def _note(self, worker: str, kind: str, rollout: str | None = None, attempt: str | None = None) -> None:
         found = Inconsistency(self._reading.store.fleet, worker, kind, rollout, attempt)
         self._found.setdefault((worker, kind), found)
-
-
-def held_apart(assignments: Collection[Assignment]) -> bool:
-    """Tell whether each is of an attempt that no other is of, idle workers' stale ones among them."""
-    return len({each.attempt for each in assignments}) == len(assignments)
 
 
 def _worst(found: Inconsistency) -> tuple[int, str]:

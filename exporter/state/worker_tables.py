@@ -23,7 +23,7 @@ from exporter.records import (
 )
 from exporter.records.reading import StoreReading
 from exporter.records.table import Tables, kept
-from exporter.state.consistency import Consistency, Judged, Recent, held_apart
+from exporter.state.consistency import Consistency, Judged, Recent
 from exporter.state.worker import (
     Outage,
     WorkerVerdict,
@@ -68,9 +68,9 @@ def judge_workers(
         elif not was.plain:
             consistency.take(report, attempt, was.worker)
     workers = tuple([each.worker for each in judged if each.worker is not None])
-    held, before = tuple([each.assignment for each in judged if each.assignment is not None]), recent.tables
-    if not (apart := (recent.apart and before.get(Assignment) == held) or held_apart(held)):
-        consistency.compare(judged)
+    held = tuple([each.assignment for each in judged if each.assignment is not None])
+    consistency.compare(judged, held)
+    before = recent.tables
     found, recent = consistency.judged(workers)
     tables: Tables = {
         Worker: workers,
@@ -82,7 +82,7 @@ def judge_workers(
         RolloutsFinished: reading.finished,
     }
     tables = {record: kept(before.get(record), rows) for record, rows in tables.items()}
-    return tables, recent._replace(judged=judged, read_at=read_at, outage=outage, tables=tables, apart=apart)
+    return tables, recent._replace(judged=judged, read_at=read_at, outage=outage, tables=tables)
 
 
 def judge(

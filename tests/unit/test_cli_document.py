@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from exporter.cli import _divided, _parser
+from tests.real.documented import DOCUMENTS, commands
 from tests.unit.test_cli import outcome
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -55,13 +56,10 @@ def test_every_command_is_documented_with_what_it_takes(
 
 
 EXAMPLES = [
-    (path.name, line.strip())
-    for path in [*sorted(DOCS.glob("*.md")), DOCS.parent / "README.md"]
-    for block in re.findall(
-        r"^ *```(?:sh|bash|console)\n(.*?)^ *```", path.read_text("utf-8"), re.MULTILINE | re.DOTALL
-    )
-    for line in block.replace("\\\n", " ").splitlines()
-    if re.match(r" *(?:\S*/)?rollcall ", line)
+    (document, command)
+    for document in DOCUMENTS
+    for command in commands(document)
+    if re.match(r"(?:\S*/)?rollcall ", command)
 ]
 
 
