@@ -22,8 +22,8 @@ WORKERS_HELP = (
 )
 WAKEABLE_HELP = "Nodes that sleep and could be woken. They are no peers and no part of the nodes."
 SOURCES_HELP = (
-    "Consoles, stores and inventories that Rollcall reads. What one that is down reports is missing elsewhere. Asleep "
-    "is one that is down on a host that an inventory lists as sleeping."
+    "Consoles, stores and inventories that Rollcall reads. What one that is down reports is missing elsewhere. "
+    "Sleeping is one that is down on a host that an inventory lists as sleeping."
 )
 BAD = ((None, GREY), (1, RED))
 MISSED = (Badge("5", "yes", RED), Badge("4", "no", GREY))
