@@ -15,7 +15,7 @@ from exporter.exposition.parts import Block, Writer
 from exporter.exposition.segments import Segment, summed
 from exporter.families import Family
 from exporter.records import Record
-from exporter.records.table import label
+from exporter.records.table import label, others
 
 LARGEST = 1024
 """Keys of a block at most; a larger one is cut into halves of these."""
@@ -49,27 +49,32 @@ class TableText:
         self._key = _key_of(record)
         self._records: tuple[Record, ...] = ()
         self._places = _Places([], [], [], [])
+        self._kept: dict[int, tuple[Sequence[bytes], Segment]] = {}
 
     def update(self, records: Sequence[Record]) -> int:
         """Take the table's new records; returns how many parts of blocks were rendered."""
         before, records, key = self._records, tuple(records), self._key
-        others = [at for at, (was, now) in enumerate(zip(before, records, strict=False)) if was is not now]
         writer = Writer(self._renderers)
-        if len(records) == len(before) and all(key(before[at]) == key(records[at]) for at in others):
-            places, blocks = self._places, list(self.blocks)
-            changes: dict[int, dict[int, Record]] = {}
-            for at in others:
+        changes: dict[int, dict[int, Record]] = {}
+        changed = others(before, records)
+        if len(records) == len(before) and all(key(before[at]) == key(records[at]) for at in changed):
+            places, blocks = self._places, self.blocks
+            for at in changed:
                 changes.setdefault(places.blocks[at], {})[places.spots[at]] = records[at]
             changes.pop(NOWHERE, None)
-            for number, renewed in changes.items():
-                blocks[number] = writer.changed(blocks[number], renewed)
         else:
             places, blocks = self._arranged(records), []
             kept = {id(block.labels): block for block in self.blocks}
-            for labels, positions in zip(places.labels, places.rows, strict=True):
+            for number, (labels, positions) in enumerate(zip(places.labels, places.rows, strict=True)):
                 rows, block = [records[at] for at in positions], kept.get(id(labels))
-                blocks.append(writer.changed(block, dict(enumerate(rows))) if block else writer.whole(labels, rows))
-        self.blocks, self._records, self._places = blocks, records, places
+                blocks.append(block or writer.whole(labels, rows))
+                changes[number] = dict(enumerate(rows))
+        self.blocks = writer.changed(blocks, changes)
+        if places is not self._places:
+            self._kept.clear()
+        for place in writer.families:
+            self._kept.pop(place, None)
+        self._records, self._places = records, places
         return writer.rendered
 
     @property
@@ -77,13 +82,21 @@ class TableText:
         """Records whose labels another one before them has."""
         return len(self._records) - sum(map(len, self._places.labels))
 
-    def pieces(self, place: int) -> list[bytes]:
+    def pieces(self, place: int) -> Sequence[bytes]:
         """The segments' bytes of the family at a place, in order."""
-        return [*chain.from_iterable([block.columns[place].pieces for block in self.blocks])]
+        return self._shown(place)[0]
 
     def sum(self, place: int) -> Segment:
         """What the segments of the family at a place are together."""
-        return summed([block.columns[place].sum for block in self.blocks])
+        return self._shown(place)[1]
+
+    def _shown(self, place: int) -> tuple[Sequence[bytes], Segment]:
+        """Pieces and sum of a family, put together for the first who asks after it changed."""
+        if place not in self._kept:
+            columns = [block.columns[place] for block in self.blocks]
+            pieces = [*chain.from_iterable([column.pieces for column in columns])]
+            self._kept[place] = (pieces, summed([column.sum for column in columns]))
+        return self._kept[place]
 
     def _arranged(self, records: Sequence[Record]) -> _Places:
         """Find each record's block; of records with the same labels the first stands."""

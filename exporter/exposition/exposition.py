@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import NamedTuple
 
 from exporter.exposition.blocks import TableText
@@ -105,6 +106,6 @@ class Exposition:
             dropped = whole.dropped + (over[family.record] + sum(text.duplicates for text in texts)) * family.rows
             series.append(FamilySeries(family.name, whole.samples, dropped))
             if whole.samples:
-                pieces = [piece for text in texts for piece in text.pieces(place)]
+                pieces = [*chain.from_iterable([text.pieces(place) for text in texts])]
                 visible.append(Shown(self._headers[family.name], pieces, whole))
         return Snapshot(visible, tuple(series))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from operator import attrgetter
+from itertools import pairwise
+from operator import attrgetter, ne
 from types import NoneType
 from typing import Any, NamedTuple
 
@@ -14,7 +15,7 @@ from exporter.families import Family, OneOf, Split, Value, Word
 from exporter.records import Record
 
 
-class Lines(NamedTuple):
+class Lines(msgspec.Struct, frozen=True, gc=False):
     """Sample lines of a family as UTF-8, how many they are, and how many values were no number to expose."""
 
     text: bytes
@@ -59,6 +60,7 @@ class Renderer:
         self._bare = not family.labels
         self._head = family.name + "{"
         self._between = "\n" + self._head
+        self._edge = "\n\0" + self._head
         self._fields: tuple[Field, ...] = tuple(map(attrgetter, _fields(family)))
 
     def lines(self, keys: Keys, records: Sequence[Record]) -> Lines:
@@ -84,18 +86,29 @@ class Renderer:
                 )
         raise TypeError(f"{self._family.name}: no such projection")
 
-    def runs(self, keys: Keys, records: Sequence[Record], size: int) -> list[Lines]:
-        """The same in runs of so many records: numbers of them all are written at once."""
-        starts = range(0, len(records), size)
+    def runs(self, keys: Keys, records: Sequence[Record], edges: Sequence[int]) -> list[Lines]:
+        """The same in runs that end at these places: numbers of them all are written at once."""
+        spans = list(pairwise((0, *edges)))
         match self._family.projection:
-            case Value(str(), further) if not self._bare:
+            case Value(str(), further) if records and not self._bare:
                 closed = _further(keys, further, records) if further else keys.closed
-                text = _encoded(list(map(self._fields[0], records)))
-                if records and self._all(text):
-                    texts = self._texts(closed, text.split(","), size)
-                    counts = [min(size, len(records) - at) for at in starts]
-                    return [Lines(*run, 0) for run in zip(texts, counts, strict=True)]
-        return [self.lines(keys.part(at, at + size), records[at : at + size]) for at in starts]
+                values = list(map(self._fields[0], records))
+                text = _encoded(values)
+                numbers = text.split(",")
+                texts = self._texts(closed, numbers, edges)
+                whole = self._all(text)
+                return [
+                    Lines(run, end - start, 0)
+                    if whole or self._all(",".join(numbers[start:end]))
+                    else self._some(closed[start:end], numbers[start:end], values[start:end])
+                    for run, (start, end) in zip(texts, spans, strict=True)
+                ]
+        return [self.lines(keys.part(start, end), records[start:end]) for start, end in spans]
+
+    def others(self, before: Sequence[Record], after: Sequence[Record]) -> list[bool]:
+        """Tell of each of two equally long runs of records with the same keys whether its samples are others."""
+        each = [list(map(ne, map(field, before), map(field, after))) for field in self._fields]
+        return each[0] if len(each) == 1 else list(map(any, zip(*each, strict=True)))
 
     def same(self, before: Sequence[Record], after: Sequence[Record]) -> bool:
         """Tell whether the samples of two equally long runs of records with the same keys are the same."""
@@ -108,8 +121,10 @@ class Renderer:
         """Lines of numbers; msgspec writes them several times faster than `repr`, and what is not finite as null."""
         text = _encoded(values)
         numbers = text.split(",")
-        if self._all(text):
-            return self._written(keys, numbers, 0)
+        return self._written(keys, numbers, 0) if self._all(text) else self._some(keys, numbers, values)
+
+    def _some(self, keys: Sequence[str], numbers: Sequence[str], values: list[Any]) -> Lines:
+        """Lines of those numbers that are to be exposed."""
         kept = [
             (key, number)
             for key, number in zip(keys, numbers, strict=True)
@@ -129,19 +144,20 @@ class Renderer:
             return Lines(b"", 0, dropped) if dropped else NOTHING
         if self._bare:
             return Lines(f"{self._family.name} {numbers[0]}\n".encode(), 1, dropped)
-        return Lines(self._texts(keys, numbers, count)[0], count, dropped)
+        return Lines(self._texts(keys, numbers, [count])[0], count, dropped)
 
-    def _texts(self, keys: Sequence[str], numbers: Sequence[str], size: int) -> list[bytes]:
-        """One line for each number, in runs; a run is joined at once, for a text of each line would cost more."""
+    def _texts(self, keys: Sequence[str], numbers: Sequence[str], edges: Sequence[int]) -> list[bytes]:
+        """One line for each number, in runs; all are joined at once, for a text of each line would cost more.
+
+        What stands between two runs is a character that no label has: those of control are none.
+        """
         pieces = [self._between] * (3 * len(numbers) + 1)
         pieces[1::3] = keys
         pieces[2::3] = numbers
-        found = []
-        for start in range(0, 3 * len(numbers), 3 * size):
-            run = pieces[start : start + 3 * size + 1]
-            run[0], run[-1] = self._head, "\n"
-            found.append("".join(run).encode())
-        return found
+        for edge in edges[:-1]:
+            pieces[3 * edge] = self._edge
+        pieces[0], pieces[-1] = self._head, "\n"
+        return "".join(pieces).encode().split(b"\0")
 
     def _one_of(self, labels: Sequence[str], held: list[str | None], field: str, words: tuple[str, ...]) -> Lines:
         """Lines of every word for each record; each piece ends one line and begins the next."""
@@ -194,5 +210,6 @@ def _is_number(value: Any) -> bool:
 
 
 def _joined(parts: Iterable[Lines]) -> Lines:
-    texts, samples, dropped = zip(*parts, strict=True)
-    return Lines(b"".join(texts), sum(samples), sum(dropped))
+    every = list(parts)
+    samples, dropped = sum([each.samples for each in every]), sum([each.dropped for each in every])
+    return Lines(b"".join([each.text for each in every]), samples, dropped)

@@ -2,55 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from itertools import chain
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import compress, groupby
 from typing import NamedTuple
 
-import msgspec
-
-from exporter.exposition.lines import Keys, Renderer
-from exporter.exposition.segments import Packer, Segment, summed
+from exporter.exposition.columns import Column, above
+from exporter.exposition.lines import Keys, Lines, Renderer
+from exporter.exposition.segments import Packer, Segment
 from exporter.records import Record
 
 PART = 16
 """Keys of a short part of a block."""
 
-GROUP = 8
-"""Parts whose checksums are put together, so that another part costs not those of all."""
+MOST = 1 << 32
+"""More parts than a block has: what numbers those of several blocks in a row."""
 
 SPARSE = 2
 """A change is sparse when it touches no more than one part in so many."""
 
-
-class Column(msgspec.Struct, frozen=True, gc=False):
-    """One family's text of a block: its segments, their bytes, and what they are together, by group and all."""
-
-    segments: tuple[Segment, ...]
-    pieces: tuple[bytes, ...]
-    groups: tuple[Segment, ...]
-    sum: Segment
-
-    @classmethod
-    def of(cls, segments: Sequence[Segment]) -> Column:
-        """Put segments together."""
-        starts = range(0, len(segments), GROUP)
-        groups = tuple([summed(segments[start : start + GROUP]) for start in starts])
-        return cls(tuple(segments), tuple([segment.data for segment in segments]), groups, summed(groups))
-
-    def renewed(self, places: Sequence[int], segments: Sequence[Segment]) -> Column:
-        """The same with other segments in some places."""
-        every, pieces, groups = list(self.segments), list(self.pieces), list(self.groups)
-        for place, segment in zip(places, segments, strict=True):
-            every[place], pieces[place] = segment, segment.data
-        for group in {place // GROUP for place in places}:
-            groups[group] = summed(every[group * GROUP : (group + 1) * GROUP])
-        return Column(tuple(every), tuple(pieces), tuple(groups), summed(groups))
+Changes = Mapping[int, Record]
+"""Other records of the same keys, by their place in a block."""
 
 
 class Block(NamedTuple):
     """Some records of a table, rendered; `labels` are their keys.
 
-    `columns` are by family: of one segment each, or one for every `PART` keys where it is `cut`. `sparse` tells whether
+    `columns` are by family: of one part each, or of one for every `PART` keys where it is `cut`. `sparse` tells whether
     the last change was.
     """
 
@@ -60,10 +37,35 @@ class Block(NamedTuple):
     cut: bool = False
     sparse: bool = False
 
+    @property
+    def parts(self) -> int:
+        """How many short parts the block has where it is cut."""
+        return -(-len(self.labels) // PART)
+
+
+class _Touched(NamedTuple):
+    """A cut block and the other records that it is to have."""
+
+    block: Block
+    renewed: Changes
+
+
+class _Selection(NamedTuple):
+    """Parts of some blocks in a row: their keys, their records, and where each ends.
+
+    `targets` are the blocks' columns, which of the parts are of each, their places there, and the sums above these.
+    """
+
+    keys: Keys
+    rows: list[Record]
+    edges: list[int]
+    targets: list[tuple[list[Column], slice, list[int], list[int]]]
+
 
 class Writer:
-    """Renders and compresses blocks for one update of a table; `rendered` counts their parts.
+    """Renders and compresses blocks for one update of a table.
 
+    `rendered` counts their parts; `families` are the places of those of which something was rendered.
     A block is in one part, which compresses best, until little of it changes twice in a row: then it is cut into short
     ones, until much of it changes.
     """
@@ -72,64 +74,117 @@ class Writer:
         self._renderers = renderers
         self._packer = Packer()
         self.rendered = 0
+        self.families: set[int] = set()
 
     def whole(self, labels: list[str], rows: list[Record]) -> Block:
         """A block in one part."""
         return self._whole(Block(labels, rows, []), rows, [None] * len(self._renderers))
 
-    def changed(self, block: Block, renewed: Mapping[int, Record]) -> Block:
-        """The block with other records of the same keys at some of its places.
+    def changed(self, blocks: Sequence[Block], changes: Mapping[int, Changes]) -> list[Block]:
+        """The blocks with other records in some of them, by their number; those that are cut are changed themselves.
 
-        Families whose fields did not change keep their segments.
+        Families whose fields did not change keep their text. Where one cannot be rendered, no block is changed.
         """
-        before = block.records
-        changes = [at for at, now in renewed.items() if now is not before[at] and now != before[at]]
-        if not changes:
-            return block
-        rows = list(before)
-        for at in changes:
-            rows[at] = renewed[at]
-        before, after = [before[at] for at in changes], [rows[at] for at in changes]
-        kept = [
-            column if each.same(before, after) else None
-            for each, column in zip(self._renderers, block.columns, strict=True)
-        ]
-        parts = sorted({at // PART for at in changes})
-        sparse = SPARSE * PART * len(parts) <= len(rows)
+        found = list(blocks)
+        touched: list[_Touched] = []
+        for number, every in changes.items():
+            block = blocks[number]
+            before = block.records
+            renewed = {at: now for at, now in every.items() if now is not before[at] and now != before[at]}
+            if not renewed:
+                continue
+            sparse = SPARSE * PART * len({at // PART for at in renewed}) <= len(before)
+            if block.cut and sparse:
+                touched.append(_Touched(block, renewed))
+                continue
+            rows = list(before)
+            for at, now in renewed.items():
+                rows[at] = now
+            if sparse and block.sparse:
+                found[number] = self._cut(block.labels, rows)
+            else:
+                found[number] = self._again(block, rows, renewed, sparse)
+        self._renew(touched)
+        return found
+
+    def _again(self, block: Block, rows: list[Record], places: Iterable[int], sparse: bool) -> Block:
+        """A block in one part, of which the families that did not change are kept if they are so already."""
         if block.cut:
-            return self._renewed(block, rows, kept, parts) if sparse else self.whole(block.labels, rows)
-        if sparse and block.sparse:
-            return self._cut(block.labels, rows)
+            return self.whole(block.labels, rows)
+        before, after = [block.records[at] for at in places], [rows[at] for at in places]
+        same = [each.same(before, after) for each in self._renderers]
+        kept = [column if keep else None for column, keep in zip(block.columns, same, strict=True)]
         return self._whole(block, rows, kept, sparse)
 
     def _whole(self, block: Block, rows: list[Record], kept: Sequence[Column | None], sparse: bool = False) -> Block:
         self.rendered += 1
         keys, short = Keys.of(block.labels), len(rows) <= PART
+        self.families.update(place for place, column in enumerate(kept) if column is None)
         columns = [
-            column or Column.of([self._packer.pack(*each.lines(keys, rows), short=short)])
+            column or Column([self._packed(each.lines(keys, rows), short=short)])
             for each, column in zip(self._renderers, kept, strict=True)
         ]
         return Block(block.labels, rows, columns, False, sparse)
 
     def _cut(self, labels: list[str], rows: list[Record]) -> Block:
         """A block in short parts."""
-        self.rendered += -(-len(rows) // PART)
+        edges = [*range(PART, len(rows), PART), len(rows)]
+        self.rendered += len(edges)
         keys = Keys.of(labels)
-        columns = [Column.of(self._parts(each, keys, rows)) for each in self._renderers]
+        self.families.update(range(len(self._renderers)))
+        columns = [Column(self._parts(each, keys, rows, edges)) for each in self._renderers]
         return Block(labels, rows, columns, True, True)
 
-    def _renewed(self, block: Block, rows: list[Record], kept: list[Column | None], parts: list[int]) -> Block:
-        """A block in short parts, some of which are rendered anew for the families that are not kept."""
-        self.rendered += len(parts)
-        runs = [slice(part * PART, (part + 1) * PART) for part in parts]
-        keys = Keys.of([*chain.from_iterable([block.labels[run] for run in runs])])
-        some = [*chain.from_iterable([rows[run] for run in runs])]
-        columns = [
-            column or was.renewed(parts, self._parts(each, keys, some))
-            for each, was, column in zip(self._renderers, block.columns, kept, strict=True)
-        ]
-        return Block(block.labels, rows, columns, True, True)
+    def _renew(self, touched: Sequence[_Touched]) -> None:
+        """Render the parts that changed, all blocks' of a family at once; then put them where they belong."""
+        before = [each.block.records[at] for each in touched for at in each.renewed]
+        after = [now for each in touched for now in each.renewed.values()]
+        parts = [number * MOST + at // PART for number, each in enumerate(touched) for at in each.renewed]
+        self.rendered += len({*parts})
+        selections: dict[tuple[int, ...], _Selection] = {}
+        ready = []
+        for place, renderer in enumerate(self._renderers):
+            others = tuple(sorted({*compress(parts, renderer.others(before, after))}))
+            if not others:
+                continue
+            if others not in selections:
+                selections[others] = _selection(touched, others)
+            keys, rows, edges, targets = selections[others]
+            self.families.add(place)
+            ready.append((place, self._parts(renderer, keys, rows, edges), targets))
+        for place, segments, targets in ready:
+            for columns, run, places, sums in targets:
+                columns[place].renew(places, segments[run], sums)
+        for block, renewed in touched:
+            for at, now in renewed.items():
+                block.records[at] = now
 
-    def _parts(self, renderer: Renderer, keys: Keys, rows: list[Record]) -> list[Segment]:
-        """A segment of one family for each `PART` rows."""
-        return [self._packer.pack(*lines, short=True) for lines in renderer.runs(keys, rows, PART)]
+    def _parts(self, renderer: Renderer, keys: Keys, rows: list[Record], edges: Sequence[int]) -> list[Segment]:
+        """A segment of one family for each run of rows."""
+        return [self._packed(lines, short=True) for lines in renderer.runs(keys, rows, edges)]
+
+    def _packed(self, lines: Lines, *, short: bool) -> Segment:
+        return self._packer.pack(lines.text, lines.samples, lines.dropped, short=short)
+
+
+def _selection(touched: Sequence[_Touched], parts: Sequence[int]) -> _Selection:
+    """Parts of blocks, by their numbers in a row of which each block takes `MOST`."""
+    keys: list[str] = []
+    rows: list[Record] = []
+    edges: list[int] = []
+    targets = []
+    for number, found in groupby(parts, lambda part: part // MOST):
+        block, renewed = touched[number]
+        places = [part % MOST for part in found]
+        targets.append((block.columns, slice(len(edges), len(edges) + len(places)), places, above(places, block.parts)))
+        starts = {}
+        for place in places:
+            run = slice(place * PART, (place + 1) * PART)
+            starts[place] = len(rows)
+            keys += block.labels[run]
+            rows += block.records[run]
+            edges.append(len(rows))
+        for at, now in renewed.items():
+            if at // PART in starts:
+                rows[starts[at // PART] + at % PART] = now
+    return _Selection(Keys.of(keys), rows, edges, targets)

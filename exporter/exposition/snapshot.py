@@ -34,7 +34,10 @@ class Snapshot:
         """The exposition compressed, without an end; put together for the first caller."""
         chain = self._chains.get(form)
         if chain is None:
-            pieces = [piece for each in self._shown for piece in (each.headers[form].data, *each.pieces)]
+            pieces: list[bytes] = []
+            for each in self._shown:
+                pieces.append(each.headers[form].data)
+                pieces += each.pieces
             whole = summed(segment for each in self._shown for segment in (each.headers[form], each.sum))
             chain = self._chains[form] = Chain(pieces, whole.crc, whole.length)
         return chain

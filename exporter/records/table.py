@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from operator import attrgetter
-from typing import ClassVar
+from itertools import compress, count
+from operator import attrgetter, is_not
+from typing import ClassVar, TypeVar
 
 import msgspec
 
@@ -25,13 +26,24 @@ def label(field: str) -> str:
     return field.removesuffix("_")
 
 
+R = TypeVar("R", bound=Record)
+
 Tables = dict[type[Record], tuple[Record, ...]]
 """The tables of a slice of a snapshot, by record type."""
 
 
-def kept(before: tuple[Record, ...] | None, now: tuple[Record, ...]) -> tuple[Record, ...]:
+SPARSE = 4
+"""A change of a table is sparse where it is of one record in so many at most."""
+
+
+def kept(before: tuple[R, ...] | None, now: tuple[R, ...]) -> tuple[R, ...]:
     """The rows of before, if those of now are the same: who compares tables then need not look at their rows."""
     return before if before is not None and before == now else now
+
+
+def others(before: Sequence[Record], now: Sequence[Record]) -> list[int]:
+    """The places where a table has another record than before, be it an equal one."""
+    return [*compress(count(), map(is_not, before, now)), *range(len(before), len(now))]
 
 
 def first(records: Sequence[Record], limit: int) -> tuple[Record, ...]:

@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
-import msgspec
-
 from exporter.records import INCONSISTENCIES, Assignment, Attempt, Inconsistency, Record, Worker, WorkerReport
 from exporter.records.reading import StoreReading
+from exporter.state.judged import Judged, Standing
 from exporter.state.sharing import Senders, follow
-from exporter.state.worker import INFINITY, Outage, held_attempt, since_evidence
+from exporter.state.worker import Outage, held_attempt, since_evidence
 
 STALLED = 10.0
 """Heartbeat timeouts without a span after which an attempt that sent some is stalled. A span ends with a model's or a
@@ -38,42 +37,29 @@ Held = tuple[str, str, str]
 """Whether held or shared, a rollout, and one of its attempts."""
 
 
-class Judged(msgspec.Struct, frozen=True, gc=False):
-    """How a worker is judged, until when if nothing new is said of it, and from what; `worker` is None if forgotten.
-
-    `plain` tells that by itself nothing can be at odds about it: it is idle, or is busy with an attempt of which
-    nothing is told.
-    """
-
-    report: WorkerReport
-    attempt: Attempt | None
-    until: float
-    worker: Worker | None
-    assignment: Assignment | None = None
-    plain: bool = False
-
-
 class Recent(NamedTuple):
-    """What one read leaves to the next: who sent it what, and what was at odds in it, perhaps by a change meanwhile.
+    """What one read leaves to the next: who sent it what, which judgements stand, its tables, and what was at odds.
 
-    And how each worker was judged, at which instant, with which outage, and the tables of that.
+    What was at odds may have been so by a change meanwhile.
     """
 
     senders: Senders = Senders()
     doubtful: Collection[Held] = frozenset()
-    judged: Sequence[Judged] = ()
-    read_at: float = INFINITY
-    outage: Outage | None = None
+    standing: Standing = Standing()
     tables: Mapping[type[Record], tuple[Record, ...]] = {}
 
 
 class Consistency:
     """Compares what one reading says of each worker; `timeout` is the heartbeat timeout in seconds.
 
-    Who has been silent for so long that it is dropped belongs among the `forgotten`: what it held is no news.
+    `moved` are the places of the reports that are others than those before.
+
+    What somebody held who has been silent for so long that it is dropped is no news.
     """
 
-    def __init__(self, reading: StoreReading, recent: Recent, timeout: float, outage: Outage | None) -> None:
+    def __init__(
+        self, reading: StoreReading, recent: Recent, timeout: float, outage: Outage | None, moved: Sequence[int]
+    ) -> None:
         self._reading = reading
         self._read_at = reading.read_at
         self._recent = recent
@@ -82,11 +68,15 @@ class Consistency:
         self._assigns = bool(reading.rollouts)
         self._doubtful: set[Held] = set()
         self._found: dict[tuple[str, str], Inconsistency] = {}
-        self.senders = follow(recent.senders, reading.workers, reading.read_at)
-        self.forgotten: set[str] = set()
+        self.senders = follow(recent.senders, reading.workers, reading.read_at, moved)
+        self._forgotten: set[str] = set()
 
-    def take(self, report: WorkerReport, attempt: Attempt | None, worker: Worker) -> None:
+    def look(self, judged: Judged) -> None:
         """Look at one worker that is not plain: its attempt, and what it is judged to be."""
+        report, attempt, worker = judged.report, judged.attempt, judged.worker
+        if worker is None:
+            self._forgotten.add(report.worker)
+            return
         rollout, held = report.rollout, report.attempt
         if rollout is None or held is None:
             if worker.status == "busy" and self._assigns:
@@ -98,13 +88,8 @@ class Consistency:
         if attempt is not None and fresh and self._stalled(report, attempt):
             self._note(report.worker, "attempt_stalled", rollout, held)
 
-    def compare(self, judged: Sequence[Judged], assignments: Collection[Assignment]) -> None:
-        """Look for an attempt that several hold; an assignment that an idle worker still has is a stale one.
-
-        `assignments` are all of those judged.
-        """
-        if len({each.attempt for each in assignments}) == len(assignments):
-            return
+    def compare(self, judged: Sequence[Judged]) -> None:
+        """Look for an attempt that several hold; an assignment that an idle worker still has is a stale one."""
         held = [each.assignment for each in judged if each.assignment is not None and each.report.word != "idle"]
         claims: dict[tuple[str, str], Assignment] = {}
         for each in held:
@@ -119,7 +104,7 @@ class Consistency:
         Where a malformed worker was left out of the list nobody counts as gone.
         """
         absent = None if self._reading.drift.get("workers") else "gone"
-        active = [attempt for attempt in self._reading.active if attempt.worker not in self.forgotten]
+        active = [attempt for attempt in self._reading.active if attempt.worker not in self._forgotten]
         shared = self.senders.shared()
         statuses = {worker.worker: worker.status for worker in workers} if active or shared else {}
         for attempt in active:

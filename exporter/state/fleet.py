@@ -31,6 +31,7 @@ from exporter.records.table import Tables, first
 from exporter.state.consistency import Recent
 from exporter.state.consoles import Consoles, Heard, url_of
 from exporter.state.evidence import FleetEvidence
+from exporter.state.judged import Standing
 from exporter.state.listing import Listing, Rosters, kinds_of
 from exporter.state.loads import Loads
 from exporter.state.memory import Roster
@@ -246,7 +247,7 @@ class Fleet:
         """Ages are judged at the instant of the read, so the same reading always gives the same tables."""
         if self._judged is None or self._judged[0] is not reading:
             # Judgements are of the rules they were made by, and as large as the fleet.
-            self._before = self._recent._replace(judged=(), tables={})
+            self._before = self._recent._replace(standing=Standing(), tables={})
             tables, self._recent = judge_workers(reading, *self._rules, self._recent)
             self._judged = (reading, tables)
         return self._judged[1]

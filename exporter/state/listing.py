@@ -7,7 +7,7 @@ from operator import attrgetter
 from typing import Any, NamedTuple
 
 from exporter.records import Node, Record, WakeableNode, Worker
-from exporter.records.table import Tables
+from exporter.records.table import SPARSE, Tables, others
 from exporter.state.memory import Roster
 
 Field = Callable[[Any], Any]
@@ -41,23 +41,44 @@ def kinds_of(sources: Collection[str]) -> frozenset[str]:
     return frozenset(kind for source in sources for kind in KINDS_OF[source])
 
 
+class _Listed(NamedTuple):
+    """What was listed of a kind: its table, names and states of the records in it, and the roster of that."""
+
+    records: Sequence[Record]
+    said: list[list[object]]
+    roster: Roster
+
+
 class Rosters:
     """The rosters of one fleet; where the same is listed in the same states as before it is the same object."""
 
     def __init__(self) -> None:
-        self._before: dict[str, tuple[Sequence[Record], list[list[object]], Roster]] = {}
+        self._before: dict[str, _Listed] = {}
 
     def of(self, kind: str, tables: Tables, shown: Tables) -> Roster:
         """List one kind, as `roster` does."""
-        table, name, state = LISTED[kind]
-        records, left = tables.get(table, ()), shown.get(table, ())
-        before = self._before.get(kind)
-        if before is None or before[0] is not records or len(left) < len(records):
-            said = [list(map(field, records)) for field in (name, state)]
-            if before is None or before[1] != said or len(left) < len(records):
-                before = (records, said, roster(kind, tables, shown))
-            before = self._before[kind] = (records, said, before[2])
-        return before[2]
+        table, *fields = LISTED[kind]
+        records = tables.get(table, ())
+        before = self._before.pop(kind, None)
+        if len(shown.get(table, ())) < len(records):
+            return roster(kind, tables, shown)
+        if before is not None and _alike(before.records, records, fields):
+            listed = before._replace(records=records)
+        else:
+            said = [list(map(field, records)) for field in fields]
+            same = before is not None and before.said == said
+            listed = _Listed(records, said, before.roster if before and same else roster(kind, tables, shown))
+        self._before[kind] = listed
+        return listed.roster
+
+
+def _alike(before: Sequence[Record], now: Sequence[Record], fields: Sequence[Field]) -> bool:
+    """Tell whether a table says the same in some fields as before, if few of its records are others; else not."""
+    if before is now:
+        return True
+    places = others(before, now)
+    few = len(before) == len(now) >= SPARSE * len(places)
+    return few and all(field(before[at]) == field(now[at]) for at in places for field in fields)
 
 
 def roster(kind: str, tables: Tables, shown: Tables, dropped: Collection[str] = ()) -> Roster:

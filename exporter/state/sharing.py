@@ -6,7 +6,6 @@ Agent Lightning 0.3.0 numbers its runners from `Worker-0` on every host, so that
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from itertools import chain, repeat
 from typing import NamedTuple
 
 from exporter.records import WorkerReport
@@ -67,19 +66,19 @@ class Senders(NamedTuple):
         return [worker for worker, trail in self.trails.items() if self.read_at <= trail.shared_until]
 
 
-def follow(before: Senders, reports: Sequence[WorkerReport], now: float) -> Senders:
+def follow(before: Senders, reports: Sequence[WorkerReport], now: float, moved: Sequence[int]) -> Senders:
     """Compare the reports of two reads: an id is shared when its heartbeats come back from a place that they had left.
 
     One change of place is a restart elsewhere, or a clock that was set. Times are on the store's clock, which was at
-    `now` when it was read. A store lists its workers in the same order at every read, new ones at the end.
+    `now` when it was read. A store lists its workers in the same order at every read, new ones at the end; `moved` are
+    the places where another report stands than before.
     """
     now = now if reports else INFINITY
     trails = {worker: trail for worker, trail in before.trails.items() if _lately(trail, now)}
     bare: set[str] = set()
     known: dict[str, WorkerReport] | None = None
-    for report, earlier in zip(reports, chain(before.reports, repeat(None)), strict=False):
-        if report is earlier and not before.bare:
-            continue
+    for at in range(len(reports)) if before.bare else moved:
+        report, earlier = reports[at], before.reports[at] if at < len(before.reports) else None
         if earlier is None or earlier.worker != report.worker:
             known = known or {each.worker: each for each in before.reports}
             earlier = known.get(report.worker, report)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from itertools import chain, repeat
-from operator import attrgetter
+from collections.abc import Mapping, Sequence
 
 from exporter.records import (
     ROLLOUT_STATUSES,
@@ -22,8 +20,9 @@ from exporter.records import (
     WorkerReport,
 )
 from exporter.records.reading import StoreReading
-from exporter.records.table import Tables, kept
-from exporter.state.consistency import Consistency, Judged, Recent
+from exporter.records.table import Tables, kept, others
+from exporter.state.consistency import Consistency, Recent
+from exporter.state.judged import Judged
 from exporter.state.worker import (
     Outage,
     WorkerVerdict,
@@ -52,37 +51,35 @@ def judge_workers(
     nothing new is said, and whose time has not come, the judgement stands; a table that is as it was is the same
     object.
     """
-    outage, read_at = Outage.of(reading, heartbeat_timeout), reading.read_at
-    consistency = Consistency(reading, recent, heartbeat_timeout, outage)
+    outage, read_at, attempts = Outage.of(reading, heartbeat_timeout), reading.read_at, reading.attempts
+    moved = others(recent.senders.reports, reading.workers)
+    consistency = Consistency(reading, recent, heartbeat_timeout, outage, moved)
     limits, bare = (heartbeat_timeout, forget_after), consistency.senders.bare
-    stands = recent.judged if recent.read_at <= read_at and recent.outage == outage else ()
-    judged: list[Judged] = []
-    attempts = reading.attempts
-    for report, was in zip(reading.workers, chain(stands, repeat(None)), strict=False):
-        attempt = attempts.get(report.worker)
-        if was is None or was.report is not report or read_at > was.until or was.attempt != attempt:
-            was = judge(report, attempt, read_at, limits, outage, measured=not bare or report.worker not in bare)
-        judged.append(was)
-        if was.worker is None:
-            consistency.forgotten.add(report.worker)
-        elif not was.plain:
-            consistency.take(report, attempt, was.worker)
-    workers = tuple([each.worker for each in judged if each.worker is not None])
-    held = tuple([each.assignment for each in judged if each.assignment is not None])
-    consistency.compare(judged, held)
-    before = recent.tables
-    found, recent = consistency.judged(workers)
+    before = recent.standing.at(read_at, outage)
+    places = before.due(reading, moved)
+    again = [
+        judge(each, attempts.get(each.worker), read_at, limits, outage, measured=not bare or each.worker not in bare)
+        for each in [reading.workers[at] for at in places]
+    ]
+    standing = before.renewed(reading, outage, places, again)
+    for at in standing.odd:
+        consistency.look(standing.judged[at])
+    if not standing.distinct:
+        consistency.compare(standing.judged)
+    found, now = consistency.judged(standing.workers)
     tables: Tables = {
-        Worker: workers,
-        WorkerGpu: _measured(reading.gpus, workers),
-        Assignment: held,
+        Worker: standing.workers,
+        WorkerGpu: _measured(reading.gpus, standing.workers),
+        Assignment: standing.held,
         Inconsistency: found,
         Store: (reading.store,),
         RolloutCount: reading.rollouts,
         RolloutsFinished: reading.finished,
     }
-    tables = {record: kept(before.get(record), rows) for record, rows in tables.items()}
-    return tables, recent._replace(judged=judged, read_at=read_at, outage=outage, tables=tables)
+    if reading.lists_workers:
+        tables[WorkerCount] = _counted(reading.store.fleet, standing.statuses)
+    tables = {record: kept(recent.tables.get(record), rows) for record, rows in tables.items()}
+    return tables, now._replace(standing=standing, tables=tables)
 
 
 def judge(
@@ -121,19 +118,23 @@ def _measured(gpus: tuple[WorkerGpu, ...], workers: Sequence[Worker]) -> tuple[W
 
 
 def count_workers(fleet: str, tables: Tables, *, lists_workers: bool = True, lists_rollouts: bool = True) -> Tables:
-    """Count a fleet's workers by status, and make every row of its counts exist, 0 where there is nothing.
+    """Make every row of a fleet's counts exist, 0 where there is nothing.
 
     A fleet whose store has no workers at all has no rows of them: that it has none that is idle would not be true. Nor
     has that of a registry rows of rollouts, which it does not know.
     """
-    workers = Counter(map(attrgetter("status"), tables.get(Worker, ())))
     counts: Tables = {}
     if lists_workers:
-        counts[WorkerCount] = tuple(WorkerCount(fleet, status, workers[status]) for status in WORKER_STATUSES)
+        counts[WorkerCount] = tables.get(WorkerCount) or _counted(fleet, {})
     if lists_rollouts:
-        none = tuple(RolloutCount(fleet, status, 0) for status in ROLLOUT_STATUSES)
-        counts[RolloutCount] = tables.get(RolloutCount) or none
+        counts[RolloutCount] = tables.get(RolloutCount) or tuple(
+            RolloutCount(fleet, word, 0) for word in ROLLOUT_STATUSES
+        )
     return counts
+
+
+def _counted(fleet: str, statuses: Mapping[str, int]) -> tuple[WorkerCount, ...]:
+    return tuple(WorkerCount(fleet, status, statuses.get(status, 0)) for status in WORKER_STATUSES)
 
 
 def drift_of(reading: StoreReading) -> Counter[str]:

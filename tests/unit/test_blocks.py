@@ -70,10 +70,9 @@ def test_a_block_of_which_little_changes_is_cut_and_then_only_what_changes_is_re
     cut = [block for block in text.blocks if len(block.columns[0].pieces) == -(-len(block.labels) // PART)]
     assert len(cut) >= len(text.blocks) - 1, "the last one may be too short"
     change(things, 10, chance)
-    kept = [segment for block in text.blocks for segment in block.columns[1].segments]
+    kept = text.pieces(1)
     assert text.update(things) <= 10
-    weights = [segment for block in text.blocks for segment in block.columns[1].segments]
-    assert all(now is was for now, was in zip(weights, kept, strict=True)), "no weight changed"
+    assert all(now is was for now, was in zip(text.pieces(1), kept, strict=True)), "no weight changed"
     change(things, 10_000, chance)
     text.update(things)
     assert {len(column.pieces) for block in text.blocks for column in block.columns} == {1}
@@ -118,20 +117,26 @@ def test_the_first_of_two_records_with_one_key_stands_and_the_other_is_counted()
     assert (text_of(text), text.duplicates) == (b't_size{fleet="f",thing="a"} 2\n', 0)
 
 
-def test_an_update_that_fails_leaves_the_text_as_it_was_and_the_next_one_goes_on() -> None:
+@pytest.mark.parametrize("cut", [False, True])
+def test_an_update_that_fails_leaves_the_text_as_it_was_and_the_next_one_goes_on(cut: bool) -> None:
     word = Family("t_word", Thing, Word("size"), "Word.")
     sound: list[Any] = [Thing("f", f"thing-{number:04}", "small") for number in range(2000)]  # type: ignore[arg-type]
-    text = TableText(Thing, [word])
+    text = TableText(Thing, [OTHER, word])
     text.update(sound)
-    before = text_of(text)
-    for broken in ([*sound[5:], Thing("f", "z", 7)], [*sound[:-1], Thing("f", "thing-1999", 7)]):
+    for weight in range(1, 3 if cut else 1):
+        for at in range(0, len(sound), 100):
+            sound[at] = Thing("f", sound[at].thing, sound[at].size, weight)
+        text.update(list(sound))
+    assert {block.cut for block in text.blocks} == {cut}
+    before = text_of(text, 0) + text_of(text, 1)
+    for broken in ([*sound[5:], Thing("f", "z", 7)], [*sound[:-1], Thing("f", "thing-1999", 7, 9)]):
         with pytest.raises(TypeError):
             text.update(broken)
-        assert text_of(text) == before
+        assert text_of(text, 0) + text_of(text, 1) == before
     text.update(sound[3:])
-    fresh = TableText(Thing, [word])
+    fresh = TableText(Thing, [OTHER, word])
     fresh.update(sound[3:])
-    assert text_of(text) == text_of(fresh)
+    assert [text_of(text, place) for place in (0, 1)] == [text_of(fresh, place) for place in (0, 1)]
     assert text.duplicates == 0
 
 
@@ -160,6 +165,29 @@ def test_changed_text_is_that_of_a_fresh_table(rounds: list[list[int]], start: i
     fresh.update(things)
     assert [text_of(kept, place) for place in (0, 1)] == [text_of(fresh, place) for place in (0, 1)]
     assert [kept.sum(place).samples for place in (0, 1)] == [100, 100]
+
+
+def test_text_after_few_changes_many_times_is_that_of_a_fresh_table() -> None:
+    chance = random.Random(5)
+    things = table(3000)
+    kept, cut = TableText(Thing, [FAMILY, OTHER]), 0
+    for number in range(60):
+        for at in chance.sample(range(len(things)), chance.choice([1, 1, 9, 40, 400])):
+            one = things[at]
+            things[at] = Thing("f", one.thing, chance.choice([one.size, number]), chance.choice([one.weight, number]))
+        if number % 7 == 6:
+            things.pop(chance.randrange(len(things)))
+            things.append(Thing("f", f"new-{number}"))
+        kept.update(list(things))
+        fresh = TableText(Thing, [FAMILY, OTHER])
+        fresh.update(things)
+        assert [text_of(kept, place) for place in (0, 1)] == [text_of(fresh, place) for place in (0, 1)]
+        both = [(kept.sum(place), fresh.sum(place)) for place in (0, 1)]
+        assert all(
+            (one.crc, one.length, one.samples) == (other.crc, other.length, other.samples) for one, other in both
+        )
+        cut += any(block.cut for block in kept.blocks)
+    assert cut > 20
 
 
 @given(st.lists(st.tuples(st.sets(st.text("ab", max_size=6)), st.sets(st.text("ab", max_size=6))), max_size=5))

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
-from exporter.records import Attempt, Store, Worker, WorkerReport
+from exporter.records import Attempt, RolloutCount, Store, Worker, WorkerReport
 from exporter.records.reading import StoreReading
 from exporter.state.consistency import Recent
 from exporter.state.worker_tables import judge_workers
@@ -59,6 +60,52 @@ def test_it_is_the_one_that_would_be_made_anew(runs: list[Any]) -> None:
             bare = recent.senders.bare
             anew, _ = judge_workers(said, TIMEOUT, FORGET, Recent(senders=recent.senders._replace(bare=bare)))
             assert tables[Worker] == anew[Worker]
+
+
+NAMES = st.sampled_from([f"w{number}" for number in range(12)])
+CHANGES = st.fixed_dictionaries(
+    {
+        "says": st.dictionaries(NAMES, st.sampled_from(range(len(REPORTS))), max_size=3),
+        "goes": st.sets(NAMES, max_size=1),
+        "holds": st.dictionaries(NAMES, st.sampled_from(range(len(ATTEMPTS))), max_size=2),
+        "seconds": SECONDS,
+        "outage": st.sampled_from([None, None, None, (NOW - 60.0, NOW - 20.0)]),
+    }
+)
+"""What changes in a store between two reads: who says something new, perhaps for the first time, and who goes."""
+
+
+@settings(max_examples=400)
+@given(st.dictionaries(NAMES, st.sampled_from(range(len(REPORTS))), min_size=9), st.lists(CHANGES, max_size=6))
+def test_a_fleet_that_is_judged_from_read_to_read_is_as_one_that_is_judged_anew(
+    first: dict[str, int], changes: list[dict[str, Any]]
+) -> None:
+    listed: dict[str, WorkerReport] = {}
+    attempts: dict[str, Attempt] = {}
+    recent, read_at = Recent(), NOW
+    start = {"says": first, "goes": (), "holds": {}, "seconds": 0.0, "outage": None}
+    for change in [start, *changes]:
+        read_at += change["seconds"]
+        for name in change["goes"]:
+            listed.pop(name, None)
+        for name, number in change["says"].items():
+            listed[name] = structs.replace(REPORTS[number], worker=name)
+        for name, number in change["holds"].items():
+            attempts[name] = ATTEMPTS[number] or Attempt("f", "ro", "at", "running", name, NOW)
+        said = StoreReading(
+            store=Store("f", None),
+            workers=tuple(listed.values()),
+            read_at=read_at,
+            attempts=dict(attempts),
+            rollouts=(RolloutCount("f", "running", 1),),
+            active=(Attempt("f", "ro", "at", "running", "w1", None),),
+            outage=change["outage"],
+            lists_workers=bool(listed),
+        )
+        anew = judge_workers(said, TIMEOUT, FORGET, Recent(recent.senders, recent.doubtful))
+        tables, recent = judge_workers(said, TIMEOUT, FORGET, recent)
+        assert tables == anew[0]
+        assert (recent.senders, recent.doubtful) == (anew[1].senders, anew[1].doubtful)
 
 
 @pytest.mark.parametrize("at", [0.0, 1.0, 5.0])

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.records import WorkerReport
+from exporter.records.table import others
 from exporter.state.sharing import ASTRAY, KEPT, MOST, PLACES, Senders, follow
 
 NOW = 1_795_330_870.0
@@ -26,7 +27,8 @@ def beat(at: float, host: str | None = "a", ahead: float | None = 0.0, worker: s
 def read(before: Senders, reports: Sequence[WorkerReport]) -> Senders:
     """Follow reports that are read 3 s after the newest heartbeat."""
     heard = reports[-1].last_heartbeat if reports else None
-    return follow(before, reports, before.read_at if heard is None else heard + 3)
+    now = before.read_at if heard is None else heard + 3
+    return follow(before, reports, now, others(before.reports, reports))
 
 
 def shared(*reads: WorkerReport | Sequence[WorkerReport]) -> list[list[str]]:

@@ -212,6 +212,7 @@ def test_a_worker_silent_for_longer_than_forget_after_is_dropped(last: float | N
         "RolloutsFinished": 0,
         "Store": 1,
         "RolloutCount": 0,
+        "WorkerCount": len(WORKER_STATUSES),
     }
 
 
