@@ -140,6 +140,17 @@ def test_an_update_that_fails_leaves_the_text_as_it_was_and_the_next_one_goes_on
     assert text.duplicates == 0
 
 
+def test_the_text_of_a_block_that_is_gone_is_gone() -> None:
+    first, last = [Thing("f", f"a{number}") for number in range(LARGEST // 2)], [Thing("f", f"b{LARGEST}")]
+    text = TableText(Thing, [FAMILY])
+    text.update([*first, *last])
+    more = [*first, Thing("f", "a")]
+    text.update([*more, *last])
+    assert text.sum(0).samples == len(more) + 1
+    assert text.update(more) == 0
+    assert text.sum(0).samples == len(more) == text_of(text).count(b"\n")
+
+
 KEYS = st.sets(st.integers(0, 3000), max_size=1500)
 
 
