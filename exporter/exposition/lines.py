@@ -157,7 +157,7 @@ class Renderer:
         for edge in edges[:-1]:
             pieces[3 * edge] = self._edge
         pieces[0], pieces[-1] = self._head, "\n"
-        return "".join(pieces).encode().split(b"\0")
+        return _cut("".join(pieces).encode(), len(edges))
 
     def _one_of(self, labels: Sequence[str], held: list[str | None], field: str, words: tuple[str, ...]) -> Lines:
         """Lines of every word for each record; each piece ends one line and begins the next."""
@@ -181,6 +181,17 @@ def _fields(family: Family) -> list[str]:
         case Split(_, parts):
             return [field for _, field in parts]
     raise TypeError(f"{family.name}: no such projection")
+
+
+def _cut(text: bytes, count: int) -> list[bytes]:
+    """Texts with a zero byte between two of them; `find` is several times faster than `split` by one byte."""
+    found = []
+    start = 0
+    for _ in range(1, count):
+        end = text.find(b"\0", start)
+        found.append(text[start:end])
+        start = end + 1
+    return [*found, text[start:]]
 
 
 def _differ(before: Sequence[Record], after: Sequence[Record], field: Field) -> bool:

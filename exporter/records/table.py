@@ -36,14 +36,26 @@ SPARSE = 4
 """A change of a table is sparse where it is of one record in so many at most."""
 
 
+SLICE = 32
+"""Records that are compared at once."""
+
+
 def kept(before: tuple[R, ...] | None, now: tuple[R, ...]) -> tuple[R, ...]:
     """The rows of before, if those of now are the same: who compares tables then need not look at their rows."""
     return before if before is not None and before == now else now
 
 
 def others(before: Sequence[Record], now: Sequence[Record]) -> list[int]:
-    """The places where a table has another record than before, be it an equal one."""
-    return [*compress(count(), map(is_not, before, now)), *range(len(before), len(now))]
+    """The places where a table has another record than before; an equal one may be left out.
+
+    Slices of what stays are passed by at once: Python compares these by identity first.
+    """
+    found: list[int] = []
+    for start in range(0, min(len(before), len(now)), SLICE):
+        those, these = before[start : start + SLICE], now[start : start + SLICE]
+        if those != these:
+            found += compress(count(start), map(is_not, those, these))
+    return [*found, *range(len(before), len(now))]
 
 
 def first(records: Sequence[Record], limit: int) -> tuple[Record, ...]:

@@ -99,7 +99,8 @@ class Standing(NamedTuple):
             return again
         if not places and count == len(self.judged):
             return self.judged
-        judged = list(self.judged[:count])
+        judged = list(self.judged)
+        del judged[count:]
         judged += again[len(again) - count + len(judged) :]
         for at, each in zip(places, again, strict=True):
             judged[at] = each

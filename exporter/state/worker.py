@@ -161,8 +161,7 @@ def clock_skew(report: WorkerReport) -> float | None:
     """Seconds by which a worker's clock is ahead of its store's, by the snapshot of its newest heartbeat.
 
     A time without a zone is some local time: of the difference that which is left of whole quarters of an hour, which
-    is at most half of one. None where no snapshot says when it was taken, and for
-    what is too far off for a number.
+    is at most half of one. None where no snapshot says when it was taken, and for what is too far off for a number.
     """
     if report.snapshot_at is None or report.last_heartbeat is None:
         return None
