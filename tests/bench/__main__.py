@@ -43,7 +43,7 @@ CHURN = 100_000
 def measured(scales: tuple[Scale, ...], sections: list[str]) -> Iterator[tuple[str, Any]]:
     """Each section with its figures."""
     if "cycle" in sections:
-        yield "cycle", [row for scale in scales for row in cycle.measure(scale.workers, scale.rounds)]
+        yield "cycle", cycle.measure({scale.workers: scale.rounds for scale in scales})
     if "ingest" in sections and shutil.which("prometheus"):
         bodies = {scale: cycle.bodies(scale.workers) for scale in scales}
         yield "ingest", {str(each.workers): ingest.measure(bodies[each], 6, each.interval) for each in scales}

@@ -4,7 +4,8 @@ A cycle is: read a store over HTTP and decode (`read`), judge (`rules`), remembe
 compress (`render`), put together one gzip scrape (`scrape`). The store runs as a process of its own and is not counted.
 The peer only encodes, uncompressed: from families that a collector fills at each scrape, as exporters do
 (`collector`), from metric objects that hold the values (`gauges`), and from families that are ready (`families`, the
-encoder alone). CPU is this process' own clock; medians of repeated runs.
+encoder alone). CPU is this process' own clock; medians of repeated runs, in which fleets of all sizes and the peers
+take turns: what else the machine does in a minute is then in each of them.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ import gzip
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -75,15 +77,14 @@ class Filled(Collector):
         return self._fill()
 
 
-def peers(text: str) -> dict[str, float]:
-    """CPU seconds that prometheus-client takes to encode the samples of an exposition, by way of holding them."""
+def peers(text: str) -> dict[str, CollectorRegistry]:
+    """The samples of an exposition as prometheus-client encodes them, by way of holding them."""
     found = list(text_string_to_metric_families(text))
     registry = CollectorRegistry()
     for family in found:
         gauge = Gauge(family.name, family.documentation, tuple(family.samples[0].labels), registry=registry)
         for sample in family.samples:
             gauge.labels(*sample.labels.values()).set(sample.value)
-    seconds = {"gauges": encoded(registry), "families": encoded(filled(lambda: found))}
     rows = [
         (each.name, each.documentation, [([*sample.labels.values()], sample.value) for sample in each.samples])
         for each in found
@@ -97,7 +98,7 @@ def peers(text: str) -> dict[str, float]:
                 family.add_metric(values, value)
             yield family
 
-    return {**seconds, "collector": encoded(filled(fill))}
+    return {"gauges": registry, "families": filled(lambda: found), "collector": filled(fill)}
 
 
 def filled(fill: Callable[[], Iterable[Metric]]) -> CollectorRegistry:
@@ -161,26 +162,55 @@ def bodies(workers: int) -> list[bytes]:
     return found[-2:]
 
 
-def measure(workers: int, rounds: int, scenarios: Sequence[Scenario] = SCENARIOS) -> list[dict[str, Any]]:
-    """A row for each scenario: medians over `rounds` cycles, and after the last the peers on the same samples."""
-    with canned_store(workers) as store, tempfile.TemporaryDirectory() as folder:
-        cycle = Cycle(store.port, Path(folder))
-        rows = [_row(cycle, store, workers, rounds, scenario) for scenario in scenarios]
-        text = gzip.decompress(cycle.body).decode()
-        cycle.close()
-    series = sum(not line.startswith("#") for line in text.splitlines())
-    found: dict[str, float] = {}
-    if workers <= PEERS_MOST:
-        runs = [peers(text) for _ in range(3)]
-        found = {peer: statistics.median(run[peer] for run in runs) for peer in PEERS}
-    return [{**row, "series": series, **(found if row["changed"] == "everything" else {})} for row in rows]
+class Measured(NamedTuple):
+    """One size of fleet that is measured: how many times, with the store and the exporter of it."""
+
+    workers: int
+    rounds: int
+    store: CannedStore
+    cycle: Cycle
+
+    @property
+    def text(self) -> str:
+        """What was exposed last."""
+        return gzip.decompress(self.cycle.body).decode()
+
+    def row(self, scenario: Scenario, runs: Sequence[dict[str, float]]) -> dict[str, Any]:
+        """Medians of the runs of a scenario."""
+        medians = {phase: statistics.median(run[phase] for run in runs) for phase in runs[0]}
+        series = sum(not line.startswith("#") for line in self.text.splitlines())
+        sizes = {"page": medians["read"] / -(-self.workers // PAGE), "bytes": len(self.cycle.body), "series": series}
+        return {"workers": self.workers, "changed": scenario.name, **medians, **sizes}
 
 
-def _row(cycle: Cycle, store: CannedStore, workers: int, rounds: int, scenario: Scenario) -> dict[str, Any]:
-    store.change(scenario.share, scenario.run, scenario.flip)
-    for _ in range(scenario.settling):
-        cycle.run()
-    runs = [cycle.run() for _ in range(rounds)]
-    medians = {phase: statistics.median(run[phase] for run in runs) for phase in runs[0]}
-    page = medians["read"] / -(-workers // PAGE)
-    return {"workers": workers, "changed": scenario.name, **medians, "page": page, "bytes": len(cycle.body)}
+def measure(sizes: Mapping[int, int], scenarios: Sequence[Scenario] = SCENARIOS) -> list[dict[str, Any]]:
+    """A row for each number of workers, with the times it is measured, and scenario; by number of workers.
+
+    Beside "everything" changed the peers are measured, on the same samples.
+    """
+    with ExitStack() as stack:
+        fleets = []
+        for workers, rounds in sizes.items():
+            store = stack.enter_context(canned_store(workers))
+            cycle = Cycle(store.port, Path(stack.enter_context(tempfile.TemporaryDirectory())))
+            stack.callback(cycle.close)
+            fleets.append(Measured(workers, rounds, store, cycle))
+        found = [row for scenario in scenarios for row in _rows(fleets, scenario)]
+    return sorted(found, key=lambda row: row["workers"])
+
+
+def _rows(fleets: Sequence[Measured], scenario: Scenario) -> list[dict[str, Any]]:
+    encoders: dict[int, dict[str, CollectorRegistry]] = {}
+    for fleet in fleets:
+        fleet.store.change(scenario.share, scenario.run, scenario.flip)
+        for _ in range(scenario.settling):
+            fleet.cycle.run()
+        if scenario.name == "everything" and fleet.workers <= PEERS_MOST:
+            encoders[fleet.workers] = peers(fleet.text)
+    runs: dict[int, list[dict[str, float]]] = {fleet.workers: [] for fleet in fleets}
+    for turn in range(max(fleet.rounds for fleet in fleets)):
+        for fleet in fleets:
+            if turn < fleet.rounds:
+                beside = {who: encoded(registry) for who, registry in encoders.get(fleet.workers, {}).items()}
+                runs[fleet.workers].append({**fleet.cycle.run(), **beside})
+    return [fleet.row(scenario, runs[fleet.workers]) for fleet in fleets]

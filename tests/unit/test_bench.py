@@ -18,12 +18,21 @@ WORKERS = 40
 
 def test_a_cycle_of_each_kind() -> None:
     wanted = [scenario for scenario in cycle.SCENARIOS if scenario.name in ("nothing", "everything")]
-    nothing, everything = cycle.measure(WORKERS, 1, wanted)
+    nothing, everything = cycle.measure({WORKERS: 2}, wanted)
     assert (nothing["changed"], everything["changed"]) == ("nothing", "everything")
     assert everything["series"] == nothing["series"] > 18 * WORKERS
     for row in (nothing, everything):
         assert row["cycle"] == pytest.approx(sum(row[phase] for phase in cycle.PHASES))
     assert min(everything[peer] for peer in cycle.PEERS) > 0
+    assert not set(nothing) & set(cycle.PEERS)
+
+
+def test_fleets_of_several_sizes_take_turns() -> None:
+    rows = cycle.measure({2 * WORKERS: 1, WORKERS: 3}, cycle.SCENARIOS[:2])
+    assert [(row["workers"], row["changed"]) for row in rows] == [
+        (workers, changed) for workers in (WORKERS, 2 * WORKERS) for changed in ("nothing", "0.1 %")
+    ]
+    assert rows[0]["bytes"] < rows[2]["bytes"]
 
 
 def test_the_fleet_that_rules_are_measured_on_has_as_many_silent_as_are_asked_for() -> None:
