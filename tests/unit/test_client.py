@@ -18,6 +18,7 @@ import pytest
 from exporter.agent.worker import LONGEST_ID, MOST_CHANGES
 from exporter.client import Worker
 from tests.unit.book_server import Served, served
+from tests.unit.registries import Book
 
 ROOT = Path(__file__).parents[2]
 
@@ -32,8 +33,12 @@ def worker(book: Served, **options: object) -> Worker:
     return Worker("w", book.url, **{"snapshot": False, **options})  # type: ignore[arg-type]
 
 
-def status(book: Served) -> str | None:
+def status(book: Book) -> str | None:
     return book.workers["w"].status if "w" in book.workers else None
+
+
+def rollout(book: Book) -> str | None:
+    return book.workers["w"].rollout if "w" in book.workers else None
 
 
 def test_a_worker_is_idle_busy_idle_and_gone(book: Served) -> None:
@@ -47,7 +52,7 @@ def test_a_worker_is_idle_busy_idle_and_gone(book: Served) -> None:
         reported.dequeue(claimed=True)
         book.until(lambda book: status(book) == "busy")
         reported.busy("r2")
-        book.until(lambda book: book.workers["w"].rollout == "r2")
+        book.until(lambda book: rollout(book) == "r2")
         reported.failed()
         book.until(lambda book: book.workers["w"].attempt_status == "failed")
     assert book.workers == {}
@@ -124,7 +129,7 @@ def test_what_waits_is_bounded_and_its_end_counts(book: Served) -> None:
     reported = worker(book)
     for number in range(5 * MOST_CHANGES):
         reported.busy(f"r{number}", "a")
-    book.until(lambda book: "w" in book.workers and book.workers["w"].rollout == f"r{5 * MOST_CHANGES - 1}")
+    book.until(lambda book: rollout(book) == f"r{5 * MOST_CHANGES - 1}")
     reported.close()
     assert len(book.asked) < MOST_CHANGES
 
@@ -142,7 +147,7 @@ def test_several_threads_may_report(book: Served) -> None:
         for thread in threads:
             thread.join()
         reported.busy("last")
-        book.until(lambda book: book.workers["w"].rollout == "last")
+        book.until(lambda book: rollout(book) == "last")
     assert book.workers == {}
 
 
@@ -156,7 +161,7 @@ def test_a_signal_handler_may_report(book: Served) -> None:
         finally:
             signal.signal(signal.SIGUSR1, before)
         reported.busy("after")
-        book.until(lambda book: "w" in book.workers and book.workers["w"].rollout == "after")
+        book.until(lambda book: rollout(book) == "after")
 
 
 ODD = {"surrogate": "a\udc80", "empty": "", "long": "x" * 10_000, "slash": "a/b", "number": 7}
@@ -167,9 +172,9 @@ def test_a_rollout_of_any_name_is_told(book: Served, name: str) -> None:
     with worker(book) as reported:
         reported.busy(name, name)
         book.until(lambda book: status(book) == "busy")
-        rollout = book.workers["w"].rollout
-    assert rollout
-    assert len(rollout) <= LONGEST_ID
+        told = rollout(book)
+    assert told
+    assert len(told) <= LONGEST_ID
 
 
 FORKED = """
