@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import compress, groupby
 from typing import NamedTuple
 
@@ -13,6 +13,9 @@ from exporter.records import Record
 
 PART = 16
 """Keys of a short part of a block."""
+
+BATCH = 64
+"""Parts that are rendered at once, about: their records stay in a processor's cache from one family to the next."""
 
 MOST = 1 << 32
 """More parts than a block has: what numbers those of several blocks in a row."""
@@ -44,10 +47,19 @@ class Block(NamedTuple):
 
 
 class _Touched(NamedTuple):
-    """A cut block and the other records that it is to have."""
+    """A cut block, the other records that it is to have, and how many parts these are in."""
 
     block: Block
     renewed: Changes
+    parts: int
+
+
+class _Ready(NamedTuple):
+    """Parts of one family that are rendered: the family's place, and what `_Selection` tells of where they belong."""
+
+    place: int
+    segments: list[Segment]
+    targets: list[tuple[list[Column], slice, list[int], list[int]]]
 
 
 class _Selection(NamedTuple):
@@ -93,9 +105,10 @@ class Writer:
             renewed = {at: now for at, now in every.items() if now is not before[at] and now != before[at]}
             if not renewed:
                 continue
-            sparse = SPARSE * PART * len({at // PART for at in renewed}) <= len(before)
+            parts = len({at // PART for at in renewed})
+            sparse = SPARSE * PART * parts <= len(before)
             if block.cut and sparse:
-                touched.append(_Touched(block, renewed))
+                touched.append(_Touched(block, renewed, parts))
                 continue
             rows = list(before)
             for at, now in renewed.items():
@@ -136,13 +149,22 @@ class Writer:
         return Block(labels, rows, columns, True, True)
 
     def _renew(self, touched: Sequence[_Touched]) -> None:
-        """Render the parts that changed, all blocks' of a family at once; then put them where they belong."""
+        """Render the parts that changed; then put all where they belong."""
+        ready = [each for batch in _batches(touched) for each in self._batch(batch)]
+        for place, segments, targets in ready:
+            for columns, run, places, sums in targets:
+                columns[place].renew(places, segments[run], sums)
+        for block, renewed, _ in touched:
+            for at, now in renewed.items():
+                block.records[at] = now
+
+    def _batch(self, touched: Sequence[_Touched]) -> Iterator[_Ready]:
+        """Render the parts of some blocks that changed, all of a family at once."""
         before = [each.block.records[at] for each in touched for at in each.renewed]
         after = [now for each in touched for now in each.renewed.values()]
         parts = [number * MOST + at // PART for number, each in enumerate(touched) for at in each.renewed]
         self.rendered += len({*parts})
         selections: dict[tuple[int, ...], _Selection] = {}
-        ready = []
         for place, renderer in enumerate(self._renderers):
             others = tuple(sorted({*compress(parts, renderer.others(before, after))}))
             if not others:
@@ -151,13 +173,7 @@ class Writer:
                 selections[others] = _selection(touched, others)
             keys, rows, edges, targets = selections[others]
             self.families.add(place)
-            ready.append((place, self._parts(renderer, keys, rows, edges), targets))
-        for place, segments, targets in ready:
-            for columns, run, places, sums in targets:
-                columns[place].renew(places, segments[run], sums)
-        for block, renewed in touched:
-            for at, now in renewed.items():
-                block.records[at] = now
+            yield _Ready(place, self._parts(renderer, keys, rows, edges), targets)
 
     def _parts(self, renderer: Renderer, keys: Keys, rows: list[Record], edges: Sequence[int]) -> list[Segment]:
         """A segment of one family for each run of rows."""
@@ -167,6 +183,20 @@ class Writer:
         return self._packer.pack(lines.text, lines.samples, lines.dropped, short=short)
 
 
+def _batches(touched: Iterable[_Touched]) -> Iterator[Sequence[_Touched]]:
+    """Blocks in runs of at least `BATCH` parts, but for the last."""
+    batch: list[_Touched] = []
+    parts = 0
+    for each in touched:
+        batch.append(each)
+        parts += each.parts
+        if parts >= BATCH:
+            yield batch
+            batch, parts = [], 0
+    if batch:
+        yield batch
+
+
 def _selection(touched: Sequence[_Touched], parts: Sequence[int]) -> _Selection:
     """Parts of blocks, by their numbers in a row of which each block takes `MOST`."""
     keys: list[str] = []
@@ -174,7 +204,7 @@ def _selection(touched: Sequence[_Touched], parts: Sequence[int]) -> _Selection:
     edges: list[int] = []
     targets = []
     for number, found in groupby(parts, lambda part: part // MOST):
-        block, renewed = touched[number]
+        block, renewed, _ = touched[number]
         places = [part % MOST for part in found]
         targets.append((block.columns, slice(len(edges), len(edges) + len(places)), places, above(places, block.parts)))
         starts = {}
