@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import ssl
@@ -51,6 +52,12 @@ COLLECTOR_TIMEOUT = 2.0
 SWITCH = 0.001
 """Seconds that a thread which reads or judges keeps the interpreter while one that answers waits for it."""
 
+GARBAGE = 20_000
+"""Containers that came to be, less those that went, before Python looks for cycles among them.
+
+It looks at every row of the tables that are new then, which are as large as a fleet and have no cycles.
+"""
+
 
 def serve(config: Config, load: Load | None = None, hangups: Asked | None = None) -> int:
     """Run until SIGTERM or SIGINT; returns the exit status.
@@ -73,6 +80,7 @@ def serve(config: Config, load: Load | None = None, hangups: Asked | None = None
         sys.stderr.writelines(f"rollcall: {line}\n" for line in str(error).splitlines())
         return 2
     sys.setswitchinterval(SWITCH)
+    gc.set_threshold(GARBAGE)
     claim_files()
     exporter.start()
     if config.shard.count > 1:

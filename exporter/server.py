@@ -22,7 +22,7 @@ from exporter.scrape import Scrape
 GRACE = 0.7
 """Seconds that answers under way have to end after SIGTERM."""
 
-PIECE = 2**18
+PIECE = 2**17
 """Bytes written at once; between two pieces the server waits for a slow client to take what was written."""
 
 

@@ -17,7 +17,7 @@ from exporter.families import Family
 from exporter.records import Record
 from exporter.records.table import label, others
 
-LARGEST = 1024
+LARGEST = 2048
 """Keys of a block at most; a larger one is cut into halves of these."""
 
 NOWHERE = -1

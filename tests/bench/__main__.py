@@ -7,6 +7,7 @@ figures of the same run. With `--quick` up to 10,000 workers only, in a few minu
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import os
 import platform
@@ -21,6 +22,7 @@ import msgspec
 import prometheus_client
 
 from exporter.exposition.segments import FASTEST
+from exporter.serve import GARBAGE
 from tests.bench import cycle, disk, host, ingest, serving
 from tests.bench.goals import goals
 
@@ -35,7 +37,8 @@ class Scale(NamedTuple):
 
 QUICK = (Scale(1000, 7, 2), Scale(10_000, 7, 5))
 WHOLE = (*QUICK, Scale(100_000, 5, 15))
-READS, SCRAPES = 5, 100
+READS = 5
+ROUNDS, SCRAPES = 20, 25
 CHURN = 100_000
 """Identities of workers that come and go."""
 
@@ -48,7 +51,7 @@ def measured(scales: tuple[Scale, ...], sections: list[str]) -> Iterator[tuple[s
         bodies = {scale: cycle.bodies(scale.workers) for scale in scales}
         yield "ingest", {str(each.workers): ingest.measure(bodies[each], 6, each.interval) for each in scales}
     if "serving" in sections:
-        yield "serving", [serving.measure(scale.workers, scale.interval, READS, SCRAPES) for scale in scales]
+        yield "serving", serving.measure({scale.workers: scale.interval for scale in scales}, READS, ROUNDS, SCRAPES)
     if "shards" in sections:
         yield "shards", serving.shards(scales[-1].workers, scales[-1].interval, READS, (1, 2, 4))
     if "disk" in sections and shutil.which("promtool"):
@@ -160,6 +163,7 @@ def main() -> None:
     parser.add_argument("--only", default=",".join(SHOW), help="default: %(default)s")
     parser.add_argument("--json", type=Path, help="also write the figures here")
     options = parser.parse_args()
+    gc.set_threshold(GARBAGE)
     results: dict[str, Any] = {"machine": machine()}
     for section, found in measured(QUICK if options.quick else WHOLE, options.only.split(",")):
         results[section] = found

@@ -7,6 +7,7 @@ first fifth of the ids on, in MiB.
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import tempfile
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from urllib.parse import parse_qs, urlsplit
 from exporter.endpoint import parse_url
 from exporter.exposition import Exposition, Format, gzip_member
 from exporter.families import POLLED
+from exporter.serve import GARBAGE
 from exporter.sources.agent_lightning import LightningStore
 from exporter.sources.fetch import Fetched, Resolver
 from exporter.sources.source import Deadline, Pace
@@ -98,6 +100,7 @@ def main() -> None:
     parser.add_argument("--alive", type=int, default=2000, help="default: %(default)s")
     parser.add_argument("--step", type=int, default=500, help="default: %(default)s")
     options = parser.parse_args()
+    gc.set_threshold(GARBAGE)
     with tempfile.TemporaryDirectory() as name, Soak(Path(name), options.alive, options.step) as soak:
         for _ in soak.steps(options.ids // 5):
             pass

@@ -14,8 +14,8 @@ import gzip
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -126,6 +126,7 @@ class Cycle:
         self._exposition = Exposition(POLLED, 10**9)
         self._wall = START
         self.body = b""
+        self.series = 0
 
     def run(self) -> dict[str, float]:
         """One cycle; CPU seconds by phase."""
@@ -142,6 +143,7 @@ class Cycle:
         marks.append(time.process_time())
         self.body = b"".join(gzip_member(snapshot.chain(Format.TEXT), b""))
         marks.append(time.process_time())
+        self.series = sum(family.series for family in snapshot.series)
         both = zip(PHASES, marks[:-1], marks[1:], strict=True)
         return {**{phase: after - before for phase, before, after in both}, "cycle": marks[-1] - marks[0]}
 
@@ -150,15 +152,24 @@ class Cycle:
         self._ledger.close()
 
 
+@contextmanager
+def exporting(workers: int) -> Iterator[tuple[CannedStore, Cycle]]:
+    """A store of so many workers and its exporter."""
+    with (
+        canned_store(workers) as store,
+        tempfile.TemporaryDirectory() as folder,
+        closing(Cycle(store.port, Path(folder))) as cycle,
+    ):
+        yield store, cycle
+
+
 def bodies(workers: int) -> list[bytes]:
     """Two scrapes in a row between which everything changed."""
-    with canned_store(workers) as store, tempfile.TemporaryDirectory() as folder:
-        cycle = Cycle(store.port, Path(folder))
+    with exporting(workers) as (_, cycle):
         found = []
         for _ in range(4):
             cycle.run()
             found.append(cycle.body)
-        cycle.close()
     return found[-2:]
 
 
@@ -178,8 +189,8 @@ class Measured(NamedTuple):
     def row(self, scenario: Scenario, runs: Sequence[dict[str, float]]) -> dict[str, Any]:
         """Medians of the runs of a scenario."""
         medians = {phase: statistics.median(run[phase] for run in runs) for phase in runs[0]}
-        series = sum(not line.startswith("#") for line in self.text.splitlines())
-        sizes = {"page": medians["read"] / -(-self.workers // PAGE), "bytes": len(self.cycle.body), "series": series}
+        page = medians["read"] / -(-self.workers // PAGE)
+        sizes = {"page": page, "bytes": len(self.cycle.body), "series": self.cycle.series}
         return {"workers": self.workers, "changed": scenario.name, **medians, **sizes}
 
 
@@ -189,12 +200,9 @@ def measure(sizes: Mapping[int, int], scenarios: Sequence[Scenario] = SCENARIOS)
     Beside "everything" changed the peers are measured, on the same samples.
     """
     with ExitStack() as stack:
-        fleets = []
-        for workers, rounds in sizes.items():
-            store = stack.enter_context(canned_store(workers))
-            cycle = Cycle(store.port, Path(stack.enter_context(tempfile.TemporaryDirectory())))
-            stack.callback(cycle.close)
-            fleets.append(Measured(workers, rounds, store, cycle))
+        fleets = [
+            Measured(workers, rounds, *stack.enter_context(exporting(workers))) for workers, rounds in sizes.items()
+        ]
         found = [row for scenario in scenarios for row in _rows(fleets, scenario)]
     return sorted(found, key=lambda row: row["workers"])
 

@@ -7,8 +7,8 @@ import re
 import statistics
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -72,14 +72,30 @@ def running(workers: int, interval: float, *arguments: str) -> Iterator[Run]:
             yield Run(store, rollcall.process.pid, rollcall.url, scraper)
 
 
-def clean(workers: int, scrapes: int) -> dict[str, float]:
-    """CPU and latency of a scrape while nothing changes; seconds."""
-    with running(workers, CLEAN) as run:
+def clean(sizes: Iterable[int], rounds: int, scrapes: int) -> dict[int, dict[str, float]]:
+    """CPU and latency of a scrape while nothing changes, by number of workers; seconds.
+
+    Fleets of all sizes take turns of so many scrapes: what else the machine does in a minute is then in each of them.
+    """
+    with ExitStack() as stack:
+        runs = {workers: stack.enter_context(running(workers, CLEAN)) for workers in sizes}
         time.sleep(1.0)
-        before = cpu_seconds(run.pid)
-        seconds = sorted(run.scraper.scrape().seconds for _ in range(scrapes))
-        spent = (cpu_seconds(run.pid) - before) / scrapes
-    return {"scrape CPU": spent, "scrape p50": seconds[scrapes // 2], "scrape p99": seconds[int(scrapes * 0.99)]}
+        spent: dict[int, list[float]] = {workers: [] for workers in runs}
+        seconds: dict[int, list[float]] = {workers: [] for workers in runs}
+        for _ in range(rounds):
+            for workers, run in runs.items():
+                # The server closes a connection that is quiet for the others' turns.
+                with Scraper(run.url) as scraper:
+                    scraper.scrape()
+                    before = cpu_seconds(run.pid)
+                    seconds[workers] += [scraper.scrape().seconds for _ in range(scrapes)]
+                    spent[workers].append((cpu_seconds(run.pid) - before) / scrapes)
+    return {workers: _clean(spent[workers], sorted(seconds[workers])) for workers in runs}
+
+
+def _clean(spent: Sequence[float], seconds: Sequence[float]) -> dict[str, float]:
+    p50, p99 = (seconds[int(len(seconds) * share)] for share in (0.5, 0.99))
+    return {"scrape CPU": statistics.median(spent), "scrape p50": p50, "scrape p99": p99}
 
 
 def busy(workers: int, interval: float, reads: int) -> dict[str, Any]:
@@ -143,6 +159,10 @@ def _shown(run: Run) -> bytes:
     return found[1]
 
 
-def measure(workers: int, interval: float, reads: int, scrapes: int) -> dict[str, Any]:
-    """All of it for so many workers."""
-    return {"workers": workers, **clean(workers, scrapes), "while reading": busy(workers, interval, reads)}
+def measure(sizes: Mapping[int, float], reads: int, rounds: int, scrapes: int) -> list[dict[str, Any]]:
+    """All of it for each number of workers, with the seconds between two reads."""
+    still = clean(sizes, rounds, scrapes)
+    return [
+        {"workers": workers, **still[workers], "while reading": busy(workers, interval, reads)}
+        for workers, interval in sizes.items()
+    ]
