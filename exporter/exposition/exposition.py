@@ -106,6 +106,7 @@ class Exposition:
             dropped = whole.dropped + (over[family.record] + sum(text.duplicates for text in texts)) * family.rows
             series.append(FamilySeries(family.name, whole.samples, dropped))
             if whole.samples:
-                pieces = [*chain.from_iterable([text.pieces(place) for text in texts])]
+                every = [text.pieces(place) for text in texts]
+                pieces = every[0] if len(every) == 1 else [*chain.from_iterable(every)]
                 visible.append(Shown(self._headers[family.name], pieces, whole))
         return Snapshot(visible, tuple(series))

@@ -25,6 +25,7 @@ from exporter.exposition.segments import FASTEST
 from exporter.serve import GARBAGE
 from tests.bench import cycle, disk, host, ingest, serving
 from tests.bench.goals import goals
+from tests.bench.peer import WAYS
 
 
 class Scale(NamedTuple):
@@ -92,9 +93,9 @@ def table(names: list[str], rows: list[list[str]]) -> None:
 def show_cycle(found: list[dict[str, Any]]) -> None:
     """Print what a read costs."""
     print("CPU milliseconds of a cycle, by what changed between two reads\n")
-    columns = (*cycle.PHASES, "cycle", "page", *cycle.PEERS)
+    columns = (*cycle.PHASES, "cycle", "page", *WAYS)
     rows = [[f"{row['workers']:,}", row["changed"], *(_ms(row.get(name)) for name in columns)] for row in found]
-    table(["workers", "changed", *cycle.PHASES, "cycle", "a page read", *cycle.PEERS], rows)
+    table(["workers", "changed", *cycle.PHASES, "cycle", "a page read", *WAYS], rows)
 
 
 def show_ingest(found: dict[str, Any]) -> None:

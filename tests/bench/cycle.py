@@ -2,10 +2,9 @@
 
 A cycle is: read a store over HTTP and decode (`read`), judge (`rules`), remember on disk (`ledger`), render and
 compress (`render`), put together one gzip scrape (`scrape`). The store runs as a process of its own and is not counted.
-The peer only encodes, uncompressed: from families that a collector fills at each scrape, as exporters do
-(`collector`), from metric objects that hold the values (`gauges`), and from families that are ready (`families`, the
-encoder alone). CPU is this process' own clock; medians of repeated runs, in which fleets of all sizes and the peers
-take turns: what else the machine does in a minute is then in each of them.
+The peers only encode, uncompressed, each in a process of its own (`tests.bench.peer`). CPU is by the processes' own
+clocks; medians of repeated runs, in which fleets of all sizes and the peers take turns: what else the machine does in a
+minute is then in each of them.
 """
 
 from __future__ import annotations
@@ -14,15 +13,10 @@ import gzip
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
-
-from prometheus_client import CollectorRegistry, Gauge, Metric, generate_latest
-from prometheus_client.core import GaugeMetricFamily
-from prometheus_client.parser import text_string_to_metric_families
-from prometheus_client.registry import Collector
 
 from exporter.endpoint import parse_url
 from exporter.exposition import Exposition, Format, gzip_member
@@ -33,10 +27,10 @@ from exporter.sources.source import Deadline, Pace
 from exporter.state.fleet import Fleet, Limits, WorkerRules
 from exporter.state.ledger import Ledger
 from tests.bench.canned_store import PAGE, START
+from tests.bench.peer import WAYS, Peer, peer
 from tests.bench.processes import CannedStore, canned_store
 
 PHASES = ("read", "rules", "ledger", "render", "scrape")
-PEERS = ("collector", "gauges", "families")
 PEERS_MOST = 20_000
 """Workers at most for which the peers are measured: with ten times as many they take minutes and gigabytes."""
 
@@ -64,55 +58,6 @@ SCENARIOS = (
     Scenario("everything", 1.0),
     Scenario("every status too", 1.0, flip=True),
 )
-
-
-class Filled(Collector):
-    """Gives prometheus-client the very samples that Rollcall exposed, from families that `fill` gives."""
-
-    def __init__(self, fill: Callable[[], Iterable[Metric]]) -> None:
-        self._fill = fill
-
-    def collect(self) -> Iterable[Metric]:
-        """The families."""
-        return self._fill()
-
-
-def peers(text: str) -> dict[str, CollectorRegistry]:
-    """The samples of an exposition as prometheus-client encodes them, by way of holding them."""
-    found = list(text_string_to_metric_families(text))
-    registry = CollectorRegistry()
-    for family in found:
-        gauge = Gauge(family.name, family.documentation, tuple(family.samples[0].labels), registry=registry)
-        for sample in family.samples:
-            gauge.labels(*sample.labels.values()).set(sample.value)
-    rows = [
-        (each.name, each.documentation, [([*sample.labels.values()], sample.value) for sample in each.samples])
-        for each in found
-    ]
-    names = [list(family.samples[0].labels) for family in found]
-
-    def fill() -> Iterable[Metric]:
-        for (name, meaning, samples), labels in zip(rows, names, strict=True):
-            family = GaugeMetricFamily(name, meaning, labels=labels)
-            for values, value in samples:
-                family.add_metric(values, value)
-            yield family
-
-    return {"gauges": registry, "families": filled(lambda: found), "collector": filled(fill)}
-
-
-def filled(fill: Callable[[], Iterable[Metric]]) -> CollectorRegistry:
-    """A registry of one collector."""
-    registry = CollectorRegistry(auto_describe=False)
-    registry.register(Filled(fill))
-    return registry
-
-
-def encoded(registry: CollectorRegistry) -> float:
-    """CPU seconds that prometheus-client takes to encode a registry."""
-    start = time.process_time()
-    generate_latest(registry)
-    return time.process_time() - start
 
 
 class Cycle:
@@ -181,11 +126,6 @@ class Measured(NamedTuple):
     store: CannedStore
     cycle: Cycle
 
-    @property
-    def text(self) -> str:
-        """What was exposed last."""
-        return gzip.decompress(self.cycle.body).decode()
-
     def row(self, scenario: Scenario, runs: Sequence[dict[str, float]]) -> dict[str, Any]:
         """Medians of the runs of a scenario."""
         medians = {phase: statistics.median(run[phase] for run in runs) for phase in runs[0]}
@@ -208,17 +148,20 @@ def measure(sizes: Mapping[int, int], scenarios: Sequence[Scenario] = SCENARIOS)
 
 
 def _rows(fleets: Sequence[Measured], scenario: Scenario) -> list[dict[str, Any]]:
-    encoders: dict[int, dict[str, CollectorRegistry]] = {}
-    for fleet in fleets:
-        fleet.store.change(scenario.share, scenario.run, scenario.flip)
-        for _ in range(scenario.settling):
-            fleet.cycle.run()
-        if scenario.name == "everything" and fleet.workers <= PEERS_MOST:
-            encoders[fleet.workers] = peers(fleet.text)
-    runs: dict[int, list[dict[str, float]]] = {fleet.workers: [] for fleet in fleets}
-    for turn in range(max(fleet.rounds for fleet in fleets)):
+    with ExitStack() as stack:
+        peers: dict[int, dict[str, Peer]] = {}
         for fleet in fleets:
-            if turn < fleet.rounds:
-                beside = {who: encoded(registry) for who, registry in encoders.get(fleet.workers, {}).items()}
-                runs[fleet.workers].append({**fleet.cycle.run(), **beside})
+            fleet.store.change(scenario.share, scenario.run, scenario.flip)
+            for _ in range(scenario.settling):
+                fleet.cycle.run()
+            if scenario.name == "everything" and fleet.workers <= PEERS_MOST:
+                file = Path(stack.enter_context(tempfile.TemporaryDirectory()), "metrics")
+                file.write_bytes(gzip.decompress(fleet.cycle.body))
+                peers[fleet.workers] = {way: stack.enter_context(peer(way, file)) for way in WAYS}
+        runs: dict[int, list[dict[str, float]]] = {fleet.workers: [] for fleet in fleets}
+        for turn in range(max(fleet.rounds for fleet in fleets)):
+            for fleet in fleets:
+                if turn < fleet.rounds:
+                    beside = {way: each.encoded() for way, each in peers.get(fleet.workers, {}).items()}
+                    runs[fleet.workers].append({**fleet.cycle.run(), **beside})
     return [fleet.row(scenario, runs[fleet.workers]) for fleet in fleets]

@@ -10,6 +10,7 @@ import pytest
 
 from tests.bench import cycle, rules
 from tests.bench.goals import goals
+from tests.bench.peer import WAYS
 from tests.bench.processes import canned_store, cpu_seconds, memory
 from tests.real.process import Process
 
@@ -23,8 +24,8 @@ def test_a_cycle_of_each_kind() -> None:
     assert everything["series"] == nothing["series"] > 18 * WORKERS
     for row in (nothing, everything):
         assert row["cycle"] == pytest.approx(sum(row[phase] for phase in cycle.PHASES))
-    assert min(everything[peer] for peer in cycle.PEERS) > 0
-    assert not set(nothing) & set(cycle.PEERS)
+    assert min(everything[peer] for peer in WAYS) > 0
+    assert not set(nothing) & set(WAYS)
 
 
 def test_fleets_of_several_sizes_take_turns() -> None:
