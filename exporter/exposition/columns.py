@@ -11,12 +11,14 @@ from exporter.exposition.segments import Segment, combine
 class Column:
     """The parts of one family's text of a block, and what they are together; another part costs not those of all.
 
+    `sparse` tells whether little of it has changed since much did.
     The sums of CRC-32 and length stand as in a heap: that of all at 1, those of the halves of `n` at `2n` and `2n + 1`.
     """
 
-    __slots__ = ("_crcs", "_dropped", "_lengths", "_samples", "pieces")
+    __slots__ = ("_crcs", "_dropped", "_lengths", "_samples", "pieces", "sparse")
 
-    def __init__(self, segments: Sequence[Segment]) -> None:
+    def __init__(self, segments: Sequence[Segment], *, sparse: bool = False) -> None:
+        self.sparse = sparse
         self.pieces = [each.data for each in segments]
         self._samples = [each.samples for each in segments]
         self._dropped = [each.dropped for each in segments]
@@ -37,6 +39,11 @@ class Column:
             self._samples[place] = segment.samples
             self._dropped[place] = segment.dropped
         self._add_up(above)
+
+    @property
+    def cut(self) -> bool:
+        """Whether it is in short parts."""
+        return len(self.pieces) > 1
 
     @property
     def sum(self) -> Segment:

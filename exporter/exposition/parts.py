@@ -1,8 +1,9 @@
-"""A block of a table as compressed text, in one part or in short ones, of which only what changed is rendered again."""
+"""A block of a table as compressed text, each family's in one part or in short ones: what changed is rendered again."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import compress, groupby
 from typing import NamedTuple
 
@@ -30,36 +31,30 @@ Changes = Mapping[int, Record]
 class Block(NamedTuple):
     """Some records of a table, rendered; `labels` are their keys.
 
-    `columns` are by family: of one part each, or of one for every `PART` keys where it is `cut`. `sparse` tells whether
-    the last change was.
+    `columns` are by family: of one part each, or of one for every `PART` keys where it is cut.
     """
 
     labels: list[str]
     records: list[Record]
     columns: list[Column]
-    cut: bool = False
-    sparse: bool = False
 
     @property
     def parts(self) -> int:
-        """How many short parts the block has where it is cut."""
+        """How many short parts a column has that is cut."""
         return -(-len(self.labels) // PART)
 
 
 class _Touched(NamedTuple):
-    """A cut block, the other records that it is to have, and how many parts these are in."""
+    """A block, the other records that it is to have, and how many short parts these are in."""
 
     block: Block
     renewed: Changes
     parts: int
 
-
-class _Ready(NamedTuple):
-    """Parts of one family that are rendered: the family's place, and what `_Selection` tells of where they belong."""
-
-    place: int
-    segments: list[Segment]
-    targets: list[tuple[list[Column], slice, list[int], list[int]]]
+    @property
+    def rows(self) -> list[Record]:
+        """All records that it is to have."""
+        return _with(self.block.records, self.renewed)
 
 
 class _Selection(NamedTuple):
@@ -78,8 +73,8 @@ class Writer:
     """Renders and compresses blocks for one update of a table.
 
     `rendered` counts their parts; `families` are the places of those of which something was rendered.
-    A block is in one part, which compresses best, until little of it changes twice in a row: then it is cut into short
-    ones, until much of it changes.
+    A column is in one part, which compresses best, until little of it changes for the second time: then it is cut into
+    short ones, until much of it changes.
     """
 
     def __init__(self, renderers: Sequence[Renderer]) -> None:
@@ -90,10 +85,10 @@ class Writer:
 
     def whole(self, labels: list[str], rows: list[Record]) -> Block:
         """A block in one part."""
-        return self._whole(Block(labels, rows, []), rows, [None] * len(self._renderers))
+        return self._whole(labels, rows, [None] * len(self._renderers))
 
     def changed(self, blocks: Sequence[Block], changes: Mapping[int, Changes]) -> list[Block]:
-        """The blocks with other records in some of them, by their number; those that are cut are changed themselves.
+        """The blocks with other records in some of them, by their number; where few are, the block itself is changed.
 
         Families whose fields did not change keep their text. Where one cannot be rendered, no block is changed.
         """
@@ -103,63 +98,37 @@ class Writer:
             block = blocks[number]
             before = block.records
             renewed = {at: now for at, now in every.items() if now is not before[at] and now != before[at]}
-            if not renewed:
-                continue
             parts = len({at // PART for at in renewed})
-            sparse = SPARSE * PART * parts <= len(before)
-            if block.cut and sparse:
+            if SPARSE * PART * parts > len(before):
+                found[number] = self._again(block, renewed)
+            elif renewed:
                 touched.append(_Touched(block, renewed, parts))
-                continue
-            rows = list(before)
-            for at, now in renewed.items():
-                rows[at] = now
-            if sparse and block.sparse:
-                found[number] = self._cut(block.labels, rows)
-            else:
-                found[number] = self._again(block, rows, renewed, sparse)
-        self._renew(touched)
+        ready = [put for batch in _batches(touched) for put in self._batch(batch)]
+        for put in ready:
+            put()
+        for each in touched:
+            for at, now in each.renewed.items():
+                each.block.records[at] = now
         return found
 
-    def _again(self, block: Block, rows: list[Record], places: Iterable[int], sparse: bool) -> Block:
-        """A block in one part, of which the families that did not change are kept if they are so already."""
-        if block.cut:
-            return self.whole(block.labels, rows)
-        before, after = [block.records[at] for at in places], [rows[at] for at in places]
+    def _again(self, block: Block, renewed: Changes) -> Block:
+        """A block of which much changed; the families that did not are kept."""
+        before, after = [block.records[at] for at in renewed], [*renewed.values()]
         same = [each.same(before, after) for each in self._renderers]
         kept = [column if keep else None for column, keep in zip(block.columns, same, strict=True)]
-        return self._whole(block, rows, kept, sparse)
+        return self._whole(block.labels, _with(block.records, renewed), kept)
 
-    def _whole(self, block: Block, rows: list[Record], kept: Sequence[Column | None], sparse: bool = False) -> Block:
+    def _whole(self, labels: list[str], rows: list[Record], kept: Sequence[Column | None]) -> Block:
         self.rendered += 1
-        keys, short = Keys.of(block.labels), len(rows) <= PART
+        keys = Keys.of(labels)
         self.families.update(place for place, column in enumerate(kept) if column is None)
         columns = [
-            column or Column([self._packed(each.lines(keys, rows), short=short)])
-            for each, column in zip(self._renderers, kept, strict=True)
+            column or Column([self._part(each, keys, rows)]) for each, column in zip(self._renderers, kept, strict=True)
         ]
-        return Block(block.labels, rows, columns, False, sparse)
+        return Block(labels, rows, columns)
 
-    def _cut(self, labels: list[str], rows: list[Record]) -> Block:
-        """A block in short parts."""
-        edges = [*range(PART, len(rows), PART), len(rows)]
-        self.rendered += len(edges)
-        keys = Keys.of(labels)
-        self.families.update(range(len(self._renderers)))
-        columns = [Column(self._parts(each, keys, rows, edges)) for each in self._renderers]
-        return Block(labels, rows, columns, True, True)
-
-    def _renew(self, touched: Sequence[_Touched]) -> None:
-        """Render the parts that changed; then put all where they belong."""
-        ready = [each for batch in _batches(touched) for each in self._batch(batch)]
-        for place, segments, targets in ready:
-            for columns, run, places, sums in targets:
-                columns[place].renew(places, segments[run], sums)
-        for block, renewed, _ in touched:
-            for at, now in renewed.items():
-                block.records[at] = now
-
-    def _batch(self, touched: Sequence[_Touched]) -> Iterator[_Ready]:
-        """Render the parts of some blocks that changed, all of a family at once."""
+    def _batch(self, touched: Sequence[_Touched]) -> Iterator[Callable[[], None]]:
+        """Render what changed of some blocks, short parts of a family at once; gives what puts each in its place."""
         before = [each.block.records[at] for each in touched for at in each.renewed]
         after = [now for each in touched for now in each.renewed.values()]
         parts = [number * MOST + at // PART for number, each in enumerate(touched) for at in each.renewed]
@@ -169,11 +138,31 @@ class Writer:
             others = tuple(sorted({*compress(parts, renderer.others(before, after))}))
             if not others:
                 continue
+            self.families.add(place)
+            uncut = {number for number, each in enumerate(touched) if not each.block.columns[place].cut}
+            if uncut:
+                for number in uncut.intersection(part // MOST for part in others):
+                    column = self._column(renderer, touched[number], touched[number].block.columns[place])
+                    yield partial(touched[number].block.columns.__setitem__, place, column)
+                others = tuple(part for part in others if part // MOST not in uncut)
             if others not in selections:
                 selections[others] = _selection(touched, others)
             keys, rows, edges, targets = selections[others]
-            self.families.add(place)
-            yield _Ready(place, self._parts(renderer, keys, rows, edges), targets)
+            segments = self._parts(renderer, keys, rows, edges)
+            for columns, run, places, sums in targets:
+                yield partial(columns[place].renew, places, segments[run], sums)
+
+    def _column(self, renderer: Renderer, touched: _Touched, before: Column) -> Column:
+        """All of a family's text of a block of which little changed, cut if that was so before."""
+        keys, rows = Keys.of(touched.block.labels), touched.rows
+        if not before.sparse:
+            return Column([self._part(renderer, keys, rows)], sparse=True)
+        edges = [*range(PART, len(rows), PART), len(rows)]
+        return Column(self._parts(renderer, keys, rows, edges), sparse=True)
+
+    def _part(self, renderer: Renderer, keys: Keys, rows: Sequence[Record]) -> Segment:
+        """A segment of one family for all rows."""
+        return self._packed(renderer.lines(keys, rows), short=len(rows) <= PART)
 
     def _parts(self, renderer: Renderer, keys: Keys, rows: list[Record], edges: Sequence[int]) -> list[Segment]:
         """A segment of one family for each run of rows."""
@@ -181,6 +170,14 @@ class Writer:
 
     def _packed(self, lines: Lines, *, short: bool) -> Segment:
         return self._packer.pack(lines.text, lines.samples, lines.dropped, short=short)
+
+
+def _with(records: Sequence[Record], renewed: Changes) -> list[Record]:
+    """The records with others in some places."""
+    rows = list(records)
+    for at, now in renewed.items():
+        rows[at] = now
+    return rows
 
 
 def _batches(touched: Iterable[_Touched]) -> Iterator[Sequence[_Touched]]:
