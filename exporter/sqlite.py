@@ -54,6 +54,8 @@ def open_file(
 ) -> sqlite3.Connection:
     """Open a file, made where it is missing, `prepare` its connection, and check it.
 
+    A new file is prepared before others can see it: SQLite changes a `journal_mode` only while nobody else has it open.
+
     Raises UnsoundError for what is no sound file of this kind and version, or is in use, UnwritableError where there is
     none and none can be made, or where it cannot even be read without being written.
     """
@@ -62,7 +64,7 @@ def open_file(
         if not path.exists():
             with _alone(path.parent):
                 if not path.exists():
-                    _create(path, kind, connect)
+                    _create(path, kind, prepare, connect)
         elif not path.stat().st_size:
             raise UnsoundError(f"{path}: expected a {kind.name}, got an empty file; {away(path, kind)}")
     except OSError as error:
@@ -171,7 +173,7 @@ def _alone(folder: Path) -> Iterator[None]:
         os.close(lock)
 
 
-def _create(path: Path, kind: Kind, connect: Connect) -> None:
+def _create(path: Path, kind: Kind, prepare: Callable[[sqlite3.Connection], None], connect: Connect) -> None:
     """Make an empty file under another name, and give it its own once it is whole and on disk.
 
     A log without its file is the rest of one that was moved away: SQLite would replay it into the new one.
@@ -186,6 +188,7 @@ def _create(path: Path, kind: Kind, connect: Connect) -> None:
             f"BEGIN; {kind.schema} PRAGMA application_id = {kind.application}; "
             f"PRAGMA user_version = {kind.version}; COMMIT;"
         )
+        prepare(connection)
     finally:
         connection.close()
     new.rename(path)

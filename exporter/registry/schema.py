@@ -66,8 +66,11 @@ class UnsoundRegistryError(RegistryError):
     """A registry that must not be used as it is."""
 
 
-def open_registry(path: Path, connect: Connect) -> sqlite3.Connection:
-    """Open the registry, made where it is missing; raises RegistryError, also where it cannot be written."""
+def open_registry(path: Path, connect: Connect, tries: int) -> sqlite3.Connection:
+    """Open the registry, made where it is missing; raises RegistryError, also where it cannot be written.
+
+    Where another process is in the way, it `tries` as often as a writer does.
+    """
     try:
         connection = sqlite.open_file(path, KIND, _prepare, connect)
     except UnsoundError as error:
@@ -81,10 +84,10 @@ def open_registry(path: Path, connect: Connect) -> sqlite3.Connection:
         connection.close()
         raise UnsoundRegistryError(sqlite.explained(path, KIND, error)) from None
     try:
-        with sqlite.transaction(connection):
+        connection.execute(f"PRAGMA busy_timeout = {POLL}")
+        with sqlite.transaction(connection, tries):
             # Setting the version writes the first page, which shows whether the file can be written.
             connection.execute(f"PRAGMA user_version = {KIND.version}")
-        connection.execute(f"PRAGMA busy_timeout = {POLL}")
     except sqlite3.Error as error:
         connection.close()
         raise RegistryError(sqlite.explained(path, KIND, error)) from None

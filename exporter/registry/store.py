@@ -80,7 +80,7 @@ class RegistryStore:
         Raises RegistryError for what is no sound registry of this version, or cannot be written.
         """
         path = folder / FILE
-        connection = open_registry(path, connect)
+        connection = open_registry(path, connect, tries)
         reader = Reader(path, connect)
         try:
             return cls(path, connection, reader, most, per_client, tries, kept)

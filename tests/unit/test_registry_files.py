@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from exporter import sqlite
 from exporter.records.registry import Registered
 from exporter.registry.schema import FILE, UnsoundRegistryError
 from exporter.registry.store import RegistryError
@@ -148,6 +149,23 @@ def test_one_file_is_made_of_many_that_begin_at_once(tmp_path: Path) -> None:
     for store in stores:
         store.close()
     assert [path.name for path in (tmp_path / "state").iterdir()] == [FILE]
+
+
+def test_a_new_file_is_opened_while_another_process_reads_it(tmp_path: Path) -> None:
+    others = []
+
+    def connect(name: str) -> sqlite3.Connection:
+        if name == str(tmp_path / FILE) and not others:
+            others.append(sqlite3.connect(name, isolation_level=None))
+            others[0].execute("BEGIN")
+            others[0].execute("SELECT * FROM worker").fetchall()
+        return sqlite.connect(name)
+
+    store = opened(tmp_path, connect=connect)
+    take(store, beat("w"))
+    assert (names(store), len(others)) == (["w"], 1)
+    others[0].close()
+    store.close()
 
 
 def test_who_waits_too_long_for_another_process_is_told(tmp_path: Path) -> None:
