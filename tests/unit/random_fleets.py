@@ -15,6 +15,7 @@ from exporter.records.table import Tables
 
 OBJECTS = ("node", "worker", "logical_id", "model")
 RECORDS = tuple(dict.fromkeys(family.record for family in POLLED))
+FIELDS = {record: msgspec.structs.fields(record) for record in RECORDS}
 WORDS = {
     (family.record, family.projection.field): family.projection.words
     for family in POLLED
@@ -91,7 +92,7 @@ def _row(rng: Random, record: type[Record], fleet: str, name: str | None) -> Rec
     return record(
         **{
             field.name: said[field.name] if field.name in said else _value(rng, record, field)
-            for field in msgspec.structs.fields(record)
+            for field in FIELDS[record]
         }
     )
 
