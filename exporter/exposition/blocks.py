@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from exporter.exposition.labels import pairs
 from exporter.exposition.lines import Renderer
-from exporter.exposition.parts import Block, Writer
+from exporter.exposition.parts import SPARSE, Block, Writer
 from exporter.exposition.segments import Segment, summed
 from exporter.families import Family
 from exporter.records import Record
@@ -57,11 +57,15 @@ class TableText:
         writer = Writer(self._renderers)
         changes: dict[int, dict[int, Record]] = {}
         changed = others(before, records)
-        if len(records) == len(before) and all(key(before[at]) == key(records[at]) for at in changed):
-            places, blocks = self._places, self.blocks
-            for at in changed:
-                changes.setdefault(places.blocks[at], {})[places.spots[at]] = records[at]
-            changes.pop(NOWHERE, None)
+        places, blocks = self._places, self.blocks
+        if len(records) == len(before) and _at(changed, before, key) == _at(changed, records, key):
+            if SPARSE * len(changed) > len(records):
+                rows = [[records[at] for at in positions] for positions in places.rows]
+                blocks = list(map(writer.renewed, blocks, rows))
+            else:
+                for at in changed:
+                    changes.setdefault(places.blocks[at], {})[places.spots[at]] = records[at]
+                changes.pop(NOWHERE, None)
         else:
             places, blocks = self._arranged(records), []
             kept = {id(block.labels): block for block in self.blocks}
@@ -114,6 +118,11 @@ class TableText:
             for spot, at in enumerate(positions):
                 numbers[at], spots[at] = number, spot
         return _Places(arranged, rows, numbers, spots)
+
+
+def _at(places: Sequence[int], records: Sequence[Record], key: Callable[[Record], tuple[str, ...]]) -> list[Any]:
+    """The keys of the records at some places."""
+    return list(map(key, map(records.__getitem__, places)))
 
 
 def _key_of(record: type[Record]) -> Callable[[Record], tuple[str, ...]]:

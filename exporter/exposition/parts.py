@@ -87,6 +87,10 @@ class Writer:
         """A block in one part."""
         return self._whole(labels, rows, [None] * len(self._renderers))
 
+    def renewed(self, block: Block, rows: list[Record]) -> Block:
+        """A block with other records of the same keys, of which many are others; families that did not change stay."""
+        return self._again(block, block.records, rows, rows)
+
     def changed(self, blocks: Sequence[Block], changes: Mapping[int, Changes]) -> list[Block]:
         """The blocks with other records in some of them, by their number; where few are, the block itself is changed.
 
@@ -100,7 +104,8 @@ class Writer:
             renewed = {at: now for at, now in every.items() if now is not before[at] and now != before[at]}
             parts = len({at // PART for at in renewed})
             if SPARSE * PART * parts > len(before):
-                found[number] = self._again(block, renewed)
+                earlier = [before[at] for at in renewed]
+                found[number] = self._again(block, earlier, [*renewed.values()], _with(before, renewed))
             elif renewed:
                 touched.append(_Touched(block, renewed, parts))
         ready = [put for batch in _batches(touched) for put in self._batch(batch)]
@@ -111,12 +116,11 @@ class Writer:
                 each.block.records[at] = now
         return found
 
-    def _again(self, block: Block, renewed: Changes) -> Block:
-        """A block of which much changed; the families that did not are kept."""
-        before, after = [block.records[at] for at in renewed], [*renewed.values()]
+    def _again(self, block: Block, before: Sequence[Record], after: Sequence[Record], rows: list[Record]) -> Block:
+        """A block that has `after` in place of `before` now; families that did not change are kept."""
         same = [each.same(before, after) for each in self._renderers]
         kept = [column if keep else None for column, keep in zip(block.columns, same, strict=True)]
-        return self._whole(block.labels, _with(block.records, renewed), kept)
+        return self._whole(block.labels, rows, kept)
 
     def _whole(self, labels: list[str], rows: list[Record], kept: Sequence[Column | None]) -> Block:
         self.rendered += 1

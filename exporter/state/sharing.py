@@ -98,8 +98,12 @@ def follow(before: Senders, reports: Sequence[WorkerReport], now: float, moved: 
 def _moved(report: WorkerReport, earlier: WorkerReport) -> bool:
     if report.host != earlier.host and report.host is not None and earlier.host is not None:
         return True
-    ahead, before = _ahead(report), _ahead(earlier)
-    return ahead is not None and before is not None and abs(ahead - before) > ASTRAY
+    if report.snapshot_at is None or earlier.snapshot_at is None:
+        return False
+    if report.last_heartbeat is None or earlier.last_heartbeat is None:
+        return False
+    passed, by_own = report.last_heartbeat - earlier.last_heartbeat, report.snapshot_at - earlier.snapshot_at
+    return abs(by_own - passed) > ASTRAY
 
 
 def _moved_on(trail: Trail, left: Place, here: Place) -> Trail:
