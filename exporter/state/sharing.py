@@ -77,10 +77,11 @@ def follow(before: Senders, reports: Sequence[WorkerReport], now: float, moved: 
     trails = {worker: trail for worker, trail in before.trails.items() if _lately(trail, now)}
     bare: set[str] = set()
     known: dict[str, WorkerReport] | None = None
+    those, count = before.reports, len(before.reports)
     for at in range(len(reports)) if before.bare else moved:
-        report, earlier = reports[at], before.reports[at] if at < len(before.reports) else None
+        report, earlier = reports[at], those[at] if at < count else None
         if earlier is None or earlier.worker != report.worker:
-            known = known or {each.worker: each for each in before.reports}
+            known = known or {each.worker: each for each in those}
             earlier = known.get(report.worker, report)
         if report.last_heartbeat == earlier.last_heartbeat:
             if before.bare and report.worker in before.bare:

@@ -21,6 +21,8 @@ INFINITY = float("inf")
 ZONES = 900.0
 """Seconds in which the time zones of the world differ, a multiple of it."""
 
+HALF = ZONES / 2
+
 ROUNDING = 0.001
 """Seconds by which the sum of an instant and a limit is taken for less than it is: it may be rounded."""
 
@@ -167,9 +169,9 @@ def clock_skew(report: WorkerReport) -> float | None:
         return None
     ahead = report.snapshot_at - report.last_heartbeat
     if not report.snapshot_zoned:
-        ahead = (ahead + ZONES / 2) % ZONES - ZONES / 2
+        ahead = (ahead + HALF) % ZONES - HALF
     if -FAR < ahead < FAR:
-        return int(ahead * 1000) / 1000
+        return int(ahead * 1000) / 1000.0
     return ahead if isfinite(ahead) else None
 
 
