@@ -60,8 +60,10 @@ class TableText:
         places, blocks = self._places, self.blocks
         if len(records) == len(before) and _at(changed, before, key) == _at(changed, records, key):
             if SPARSE * len(changed) > len(records):
-                rows = [[records[at] for at in positions] for positions in places.rows]
-                blocks = list(map(writer.renewed, blocks, rows))
+                blocks = [
+                    writer.renewed(block, [records[at] for at in positions])
+                    for block, positions in zip(blocks, places.rows, strict=True)
+                ]
             else:
                 for at in changed:
                     changes.setdefault(places.blocks[at], {})[places.spots[at]] = records[at]
