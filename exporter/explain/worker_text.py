@@ -18,7 +18,7 @@ from exporter.explain.terminal import (
     span,
     table,
 )
-from exporter.records.worker_evidence import AtOdds, Sign, UnknownWorker, WorkerEvidence, WorkerName
+from exporter.records.worker_evidence import InconsistencyEvidence, Sign, UnknownWorker, WorkerEvidence, WorkerName
 
 COLOURS = {
     "busy": "32",
@@ -105,7 +105,7 @@ def worker_facts(said: WorkerEvidence) -> Iterator[tuple[str, str]]:
         yield "clock skew", _clock(said.clock_skew_seconds)
         yield "os", short(said.os or "")
     for each in said.inconsistencies:
-        yield "inconsistency", _at_odds(each)
+        yield "inconsistency", _inconsistency(each)
     yield "present", "not said: no memory of it" if said.present is None else "yes" if said.present else "no"
     if said.source is not None:
         ago = "" if said.read_seconds_ago is None else f", read {short(span(said.read_seconds_ago))} ago"
@@ -145,7 +145,7 @@ def _telemetry(said: WorkerEvidence) -> str:
     return words[said.telemetry_stale]
 
 
-def _at_odds(each: AtOdds) -> str:
+def _inconsistency(each: InconsistencyEvidence) -> str:
     shown = ", ".join(short(text) for text in (each.rollout, each.attempt) if text is not None)
     return f"{each.kind}: {each.meaning}{f' ({shown})' if shown else ''}"
 

@@ -115,7 +115,7 @@ def _used(used: float | None, total: float | None) -> str:
     return share(used / total) if used is not None and total else size(used)
 
 
-def _asleep(row: WakeableRow, _: float) -> str:
+def _wakeable_state(row: WakeableRow, _: float) -> str:
     late = ", overdue" if row.state == "waking" and row.rank == 0 else ""
     return short(row.state) + late if row.state else "not understood"
 
@@ -162,7 +162,7 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
     "wakeable": (
         ("logical id", _said("logical_id")),
         FLEET,
-        ("state", _asleep),
+        ("state", _wakeable_state),
         FOR,
         ("provider", _said("provider")),
         MODELS,

@@ -123,7 +123,7 @@ def _used(used: float | None, total: float | None) -> Cell:
     return share(used / total, f"{size(used).text} of {size(total).text}")
 
 
-def _asleep(row: WakeableRow, _: float) -> Cell:
+def _wakeable_state(row: WakeableRow, _: float) -> Cell:
     if row.rank == 0:
         return Cell(f"{row.state}, overdue", badge="overdue", title="later than promised")
     return Cell(row.state or "not understood", badge=row.state)
@@ -172,7 +172,7 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
     ),
     "wakeable": (
         Column("Logical id", "logical_id", lambda row, _: Cell(row.logical_id)),
-        Column("State", "state", _asleep),
+        Column("State", "state", _wakeable_state),
         SINCE,
         FLEET,
         Column("Provider", "provider", lambda row, _: _said(row.provider)),

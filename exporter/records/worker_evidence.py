@@ -21,7 +21,7 @@ class Sign(msgspec.Struct, frozen=True, kw_only=True):
     newest: bool
 
 
-class AtOdds(msgspec.Struct, frozen=True):
+class InconsistencyEvidence(msgspec.Struct, frozen=True):
     """Something that is inconsistent, in words, with the rollout and attempt that show it."""
 
     kind: str
@@ -64,7 +64,7 @@ class WorkerEvidence(msgspec.Struct, frozen=True, kw_only=True):
     host: str | None = None
     os: str | None = None
     clock_skew_seconds: float | None = None
-    inconsistencies: tuple[AtOdds, ...] = ()
+    inconsistencies: tuple[InconsistencyEvidence, ...] = ()
     present: bool | None = None
     since: float | None = None
     transitions: tuple[Transition, ...] = ()

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from exporter.records import Attempt, Inconsistency, Record, WorkerMemory, WorkerReport
 from exporter.records.reading import StoreReading
 from exporter.records.transition import Transition
-from exporter.records.worker_evidence import AtOdds, Sign, WorkerEvidence
+from exporter.records.worker_evidence import InconsistencyEvidence, Sign, WorkerEvidence
 from exporter.state.consistency import MEANINGS
 from exporter.state.history import History
 from exporter.state.worker import (
@@ -75,7 +75,9 @@ class WorkersEvidence(NamedTuple):
             fleet=self.fleet,
             worker=worker,
             at=round(wall, DIGITS),
-            inconsistencies=tuple(AtOdds(each.kind, MEANINGS[each.kind], each.rollout, each.attempt) for each in found),
+            inconsistencies=tuple(
+                InconsistencyEvidence(each.kind, MEANINGS[each.kind], each.rollout, each.attempt) for each in found
+            ),
             present=None if memory is None else bool(memory.present),
             since=None if memory is None else memory.since,
             transitions=tuple(Transition(*move) for move in moves),

@@ -12,8 +12,8 @@ from tests.first_hour.debian import ENVIRON, BareDebian, lacking
 from tests.first_hour.document import RECORDED, Record, Timed
 from tests.first_hour.document import main as write
 from tests.first_hour.page import PAGE, ROOT, Block, blocks
-from tests.first_hour.shell import Shell, ShellError
 from tests.first_hour.stepping import go
+from tests.shell import Shell, ShellError
 
 PORTS = (3131, 4747, 9090, 10470)
 """On which the page's programs listen."""

@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 from types import TracebackType
 
-from tests.first_hour.checkout import copy
+from tests.checkout import copy
 
 RELEASE = "bookworm"
 CHECKOUT = "/root/rollcall"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from tests.first_hour.page import Block
-from tests.first_hour.shell import Shell, ShellError
+from tests.shell import Shell, ShellError
 
 LIMIT = 1800.0
 """Seconds within which commands must end: some of them download some hundred megabytes."""

@@ -7,9 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.first_hour.checkout import copy
-from tests.first_hour.shell import Shell
+from tests.checkout import copy
 from tests.real.process import missing
+from tests.shell import Shell
 
 ROOT = Path(__file__).parents[2]
 HOME = "/home/person"

@@ -7,7 +7,7 @@ import shlex
 from pathlib import PurePath
 from typing import NamedTuple
 
-from tests.first_hour.shell import Shell
+from tests.shell import Shell
 
 PATIENCE = 90.0
 """Seconds within which a command must end, and what serves must answer, on a machine that is busy with other things."""

@@ -11,7 +11,14 @@ import pytest
 from exporter.explain.command import WORKER, Question
 from exporter.explain.terminal import LONGEST, printable
 from exporter.explain.worker_text import unknown_worker, worker_explanation
-from exporter.records.worker_evidence import AtOdds, Sign, Transition, UnknownWorker, WorkerEvidence, WorkerName
+from exporter.records.worker_evidence import (
+    InconsistencyEvidence,
+    Sign,
+    Transition,
+    UnknownWorker,
+    WorkerEvidence,
+    WorkerName,
+)
 from tests.unit.loopback import answer, sends
 from tests.unit.test_cli import outcome
 from tests.unit.test_explain_command import asked
@@ -49,8 +56,8 @@ SAID: dict[str, Any] = {
     "os": "Linux",
     "clock_skew_seconds": -7.25,
     "inconsistencies": (
-        AtOdds("held_by_unknown", "it holds a rollout", "ro-1", "at-1"),
-        AtOdds("shared_id", "x", None, None),
+        InconsistencyEvidence("held_by_unknown", "it holds a rollout", "ro-1", "at-1"),
+        InconsistencyEvidence("shared_id", "x", None, None),
     ),
     "present": True,
     "since": AT - 7530,
@@ -131,7 +138,7 @@ def test_nothing_that_an_upstream_says_steers_a_terminal() -> None:
     names = {name: hostile for name, said in SAID.items() if isinstance(said, str)}
     odd = {
         "signs": (sign(hostile, 1e300),),
-        "inconsistencies": (AtOdds(hostile, hostile, hostile, hostile),),
+        "inconsistencies": (InconsistencyEvidence(hostile, hostile, hostile, hostile),),
         "transitions": (Transition(1e300, hostile, hostile),),
     }
     text = worker_explanation(WorkerEvidence(**{**SAID, **names, **odd}))

@@ -13,7 +13,7 @@ import pytest
 from tests.first_hour import document
 from tests.first_hour.document import RECORDED, Record, Timed, rendered, unrecorded
 from tests.first_hour.page import PAGE, Block, blocks
-from tests.first_hour.shell import Shell, ShellError
+from tests.shell import Shell, ShellError
 from tests.unit.locks import ROOT
 
 TEXT = PAGE.read_text("utf-8")

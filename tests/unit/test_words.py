@@ -19,7 +19,7 @@ from exporter.overview.rows import GONE, TABLES, FleetRow
 from exporter.pages import cells
 from exporter.pages.drawing import LETTERS
 from exporter.records.evidence import NodeEvidence, ObservedView
-from exporter.records.worker_evidence import AtOdds, Sign, WorkerEvidence
+from exporter.records.worker_evidence import InconsistencyEvidence, Sign, WorkerEvidence
 from exporter.state import consistency, worker, worker_words
 from grafana import states
 from tests.unit.boards import BOARDS, ROOT, of_panels
@@ -172,7 +172,7 @@ def node() -> NodeEvidence:
 
 def held() -> WorkerEvidence:
     said = dict.fromkeys(("source", "status", "reason", "rule", "reported", "word", "host", "os"), "x")
-    odd = (AtOdds("shared_id", "x", None, None),)
+    odd = (InconsistencyEvidence("shared_id", "x", None, None),)
     return WorkerEvidence(fleet="f", worker="w", at=2.0, clock_skew_seconds=1.0, inconsistencies=odd, **said)  # type: ignore[arg-type]
 
 
