@@ -15,7 +15,7 @@ import yaml
 
 from exporter.demo import Demo, DemoOptions
 from tests.nvml.library import build
-from tests.real.dashboards import Asker, Told
+from tests.real.dashboards import STEP, Asker, Told
 from tests.real.lightning import Lightning, Nursery, Runner
 from tests.real.monitoring import Prometheus, adapt
 from tests.real.process import wait_until
@@ -34,6 +34,9 @@ INVENTORY = [
     {"logical_id": "rack-c-gpu-41", "provider": "slurm", "models": [LLAMA], "vram_gb": 160, "wake_eta_secs": 60}
 ]
 SILENT = "trainer-0-runner-1"
+
+CALM = (f"fleet:rollcall_nodes_lost:sum offset {STEP}s == 0",)
+"""What has been so for a step of a dashboard before anything happens: what changes, changes from something."""
 
 BUSY = (
     'ALERTS{alertname="RollcallWorkerUnknown",alertstate="firing"}',
@@ -63,7 +66,7 @@ def busy(folder: Path) -> Told:
         configuration = yaml.safe_load(demo.configuration(interval="500ms", heartbeat_timeout="5s"))
         configuration["inventories"] = [{"fleet": "demo", "file": str(wakeable)}]
         with _watched(folder, configuration, environ) as prometheus:
-            _await(prometheus, BEFORE)
+            _await(prometheus, BEFORE, CALM)
             _misfortune(demo)
             _await(prometheus, SCRAPES, BUSY)
             return Asker(prometheus, {"node": "gpu-01", "observer": "gpu-01", "worker": SILENT}).told(ASLEEP)
